@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# One interface target carries the warnings, the hardening and the sanitizers; every target of ours links it.
+include(CheckCCompilerFlag)
+add_library(loci_flags INTERFACE)
+
+# Must-have: the code relies on them, so a compiler without one is refused.
+set(LOCI_WARNINGS
+	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+	-Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wimplicit-fallthrough
+	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types -Werror=int-conversion
+	-Werror=return-type -Wno-missing-field-initializers
+	-Wno-format-truncation) # texts of messages are cut on purpose
+foreach(flag ${LOCI_WARNINGS})
+	string(MAKE_C_IDENTIFIER "LOCI_HAS${flag}" var)
+	check_c_compiler_flag(${flag} ${var})
+	if(NOT ${var})
+		message(FATAL_ERROR "the compiler does not know ${flag}")
+	endif()
+endforeach()
+target_compile_options(loci_flags INTERFACE ${LOCI_WARNINGS} -fno-strict-aliasing)
+target_compile_definitions(loci_flags INTERFACE _GNU_SOURCE)
+target_include_directories(loci_flags INTERFACE
+	${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/include ${CMAKE_SOURCE_DIR})
+if(LOCI_WERROR)
+	target_compile_options(loci_flags INTERFACE -Werror)
+endif()
+
+if(LOCI_SANITIZE)
+	target_compile_options(loci_flags INTERFACE
+		-fsanitize=${LOCI_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+	target_link_options(loci_flags INTERFACE -fsanitize=${LOCI_SANITIZE})
+elseif(CMAKE_BUILD_TYPE MATCHES "Rel")
+	target_compile_options(loci_flags INTERFACE
+		-fstack-protector-strong -fstack-clash-protection -fcf-protection)
+	target_compile_definitions(loci_flags INTERFACE _FORTIFY_SOURCE=2)
+	target_link_options(loci_flags INTERFACE -Wl,-z,relro,-z,now -Wl,-z,noexecstack)
+endif()
+if(LOCI_COVERAGE)
+	target_compile_options(loci_flags INTERFACE --coverage)
+	target_link_options(loci_flags INTERFACE --coverage)
+endif()

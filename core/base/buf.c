@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/buf.h"
+
+#include "core/base/err.h"
+#include "core/base/utf8.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void loci__buf_init(struct loci_buf *b, size_t max)
+{
+	*b = (struct loci_buf)LOCI_BUF_INIT(max);
+}
+
+void loci__buf_done(struct loci_buf *b)
+{
+	free(b->p);
+	b->p = NULL;
+	b->len = b->cap = 0;
+}
+
+char *loci__buf_reserve(struct loci_buf *b, size_t n)
+{
+	if (b->failed)
+		return NULL;
+	if (n > b->max || b->len > b->max - n) {
+		b->failed = LOCI_E_TOO_LARGE;
+		return NULL;
+	}
+	size_t need = b->len + n + 1; /* the NUL */
+	if (need > b->cap) {
+		size_t cap = b->cap ? b->cap : 64;
+		while (cap < need)
+			cap *= 2;
+		if (cap > b->max + 1)
+			cap = b->max + 1;
+		char *p = realloc(b->p, cap);
+		if (!p) {
+			b->failed = LOCI_E_NOMEM;
+			return NULL;
+		}
+		b->p = p;
+		b->cap = cap;
+	}
+	return b->p + b->len;
+}
+
+int loci__buf_append(struct loci_buf *b, const void *p, size_t n)
+{
+	char *to = loci__buf_reserve(b, n);
+	if (!to)
+		return b->failed;
+	if (n)
+		memcpy(to, p, n);
+	b->len += n;
+	b->p[b->len] = '\0';
+	return 0;
+}
+
+int loci__buf_puts(struct loci_buf *b, const char *s)
+{
+	return loci__buf_append(b, s, strlen(s));
+}
+
+int loci__buf_putc(struct loci_buf *b, char c)
+{
+	return loci__buf_append(b, &c, 1);
+}
+
+int loci__buf_printf(struct loci_buf *b, const char *fmt, ...)
+{
+	va_list args, again;
+	va_start(args, fmt);
+	va_copy(again, args);
+	int n = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	char *to = n < 0 ? NULL : loci__buf_reserve(b, (size_t)n);
+	if (to) {
+		vsnprintf(to, (size_t)n + 1, fmt, again);
+		b->len += (size_t)n;
+	} else if (n < 0) {
+		b->failed = LOCI_E_INTERNAL;
+	}
+	va_end(again);
+	return b->failed;
+}
+
+int loci__buf_json_string(struct loci_buf *b, const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	const unsigned char *end = p + strlen(s);
+	loci__buf_putc(b, '"');
+	while (p < end) {
+		size_t n = loci__utf8_length(p, (size_t)(end - p));
+		if (n == 0) {
+			loci__buf_puts(b, "\xef\xbf\xbd");
+			p++;
+		} else if (*p == '"' || *p == '\\') {
+			loci__buf_putc(b, '\\');
+			loci__buf_putc(b, (char)*p++);
+		} else if (*p < 0x20 || *p == 0x7f) {
+			loci__buf_printf(b, "\\u%04x", *p++);
+		} else {
+			loci__buf_append(b, p, n);
+			p += n;
+		}
+	}
+	return loci__buf_putc(b, '"');
+}
+
+void loci__buf_reset(struct loci_buf *b)
+{
+	b->len = 0;
+	b->failed = 0;
+	if (b->p)
+		b->p[0] = '\0';
+}
+
+char *loci__buf_steal(struct loci_buf *b)
+{
+	if (!b->p)
+		loci__buf_append(b, "", 0);
+	if (b->failed)
+		return NULL;
+	char *p = b->p;
+	b->p = NULL;
+	b->len = b->cap = 0;
+	return p;
+}
+
+int loci__buf_check(const struct loci_buf *b, const char *what, struct loci_error *err)
+{
+	if (b->failed == LOCI_E_TOO_LARGE)
+		return loci__err_set(err, b->failed, "%s: more than %zu bytes", what, b->max);
+	if (b->failed)
+		return loci__err_set(err, b->failed, "%s: %s", what, loci_code_text(b->failed));
+	return 0;
+}

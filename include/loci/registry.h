@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The registry: distribution-spec over any HTTP server. No socket, no HTTP stack inside.
+ *
+ * A server calls loci_registry_handle for each request head. The response may want the request's
+ * body: then .sink is set and the server feeds it; otherwise the response is complete and an unread
+ * body may be thrown away. Handlers are short and synchronous; loci_registry_may_block says
+ * beforehand whether one may wait for the disk (then call it on a worker thread, not on a loop).
+ * Thread-safe; one response and its sink belong to one thread at a time, but may move.
+ */
+#ifndef LOCI_REGISTRY_H
+#define LOCI_REGISTRY_H
+
+#include "loci/store.h"
+
+LOCI_BEGIN_DECLS
+
+struct loci_registry;
+
+struct loci_http_header {
+	const char *name; /* lower case */
+	const char *value;
+};
+
+#define LOCI_BODY_UNKNOWN UINT64_MAX
+
+struct loci_http_request {
+	size_t struct_size;
+	const char *method; /* "GET" */
+	const char *target; /* raw path and query (origin form), still percent-encoded */
+	const char *scheme; /* "http" or "https" */
+	const char *host;   /* the Host header, or NULL */
+	const char *peer;   /* textual address of the client, or NULL */
+	const struct loci_http_header *headers;
+	size_t n_headers;
+	uint64_t body_length; /* bytes; 0: none; LOCI_BODY_UNKNOWN: chunked */
+};
+
+/** Wants the request's body. write and finish may block (hash, disk, sync): call them on a worker.
+ *  Exactly one of finish and abort ends it and frees it. */
+struct loci_http_sink;
+
+struct loci_http_response { /* made by the library; fields are only appended */
+	int status;
+	const struct loci_http_header *headers; /* without content-length and connection */
+	size_t n_headers;
+	uint64_t content_length; /* of the body that a GET would carry; HEAD carries none of it */
+	const char *body;        /* or NULL */
+	size_t body_len;
+	int file_fd; /* or -1: send file_len bytes from file_off; taken over by setting it to -1 */
+	uint64_t file_off;
+	uint64_t file_len;
+	struct loci_http_sink *sink; /* or NULL; then only this field means anything yet */
+};
+
+struct loci_registry_opts {
+	size_t struct_size;
+	struct loci_store *store; /* borrowed until _free */
+	const struct loci_log *log;
+	uint64_t max_manifest_size; /* bytes; 0: 4 MiB */
+	uint64_t max_upload_size;   /* bytes of one blob; 0: the store's limit */
+	unsigned list_max;    /* most names in one page of tags, catalog, referrers; 0: 1000 */
+	bool delete_disabled; /* DELETE of manifests and blobs answers 405 */
+	bool read_only;       /* everything that writes answers 405 */
+	bool allow_sparse;    /* manifests may refer to what is not there */
+};
+
+LOCI_API LOCI_CHECK int loci_registry_new(const struct loci_registry_opts *o,
+                                          struct loci_registry **ret, struct loci_error *err);
+LOCI_API void loci_registry_free(struct loci_registry *r);
+
+/** Whether the handler of this request may wait for the disk. Cheap; needs no lock. */
+LOCI_API bool loci_registry_may_block(const struct loci_registry *r, const char *method,
+                                      const char *target);
+/** Never fails: a failure is a response (NULL only when memory is out). rq is not needed after it
+ *  returned. Release with loci_http_response_free. */
+LOCI_API struct loci_http_response *loci_registry_handle(struct loci_registry *r,
+                                                         const struct loci_http_request *rq);
+/** A chunk of the body, in order. On failure the response rs is an error response that should be
+ *  sent at once; the sink must then be aborted. */
+LOCI_API LOCI_CHECK int loci_http_sink_write(struct loci_http_sink *sink, const void *p, size_t n,
+                                             struct loci_http_response *rs);
+/** The body is complete: fills rs. Frees the sink. */
+LOCI_API void loci_http_sink_finish(struct loci_http_sink *take_sink,
+                                    struct loci_http_response *rs);
+/** The body will not complete (client gone, time-out) or the response went out early; an upload
+ *  stays resumable. Frees the sink. NULL is fine. */
+LOCI_API void loci_http_sink_abort(struct loci_http_sink *sink);
+/** Frees the response; aborts a sink and closes a file that are still in it. NULL is fine. */
+LOCI_API void loci_http_response_free(struct loci_http_response *rs);
+
+/** An error response in the spec's JSON ("Error Codes") for a failure that the server itself found:
+ *  spec_code as in {"errors":[{"code":…}]}. NULL when memory is out. */
+LOCI_API struct loci_http_response *loci_http_response_error(int status, const char *spec_code,
+                                                             const char *message);
+
+LOCI_END_DECLS
+#endif
