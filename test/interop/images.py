@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The images of the matrix, and the registry under test with plain HTTP look-ups to check the clients by."""
+import hashlib
+import http.client
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "images"))
+import make_busybox  # noqa: E402
+from oci_image import OCI_INDEX, OCI_MANIFEST, Layout, file  # noqa: E402
+
+MANIFEST_TYPES = (OCI_MANIFEST, OCI_INDEX)
+ACCEPT = (*MANIFEST_TYPES, "application/vnd.docker.distribution.manifest.v2+json",
+          "application/vnd.docker.distribution.manifest.list.v2+json")
+
+
+def file_digest(path):
+    h = hashlib.sha256()
+    with open(path, "rb") as f:
+        while chunk := f.read(1 << 20):
+            h.update(chunk)
+    return "sha256:" + h.hexdigest()
+
+
+def blob_path(layout, digest):
+    return os.path.join(layout, "blobs", *digest.split(":"))
+
+
+def walk(layout, digest, media_type=None):
+    """(digest, path, media type) of all that a manifest holds, blobs before what names them."""
+    with open(blob_path(layout, digest)) as f:
+        document = json.load(f)
+    for child in document.get("manifests", []):
+        yield from walk(layout, child["digest"], child["mediaType"])
+    for child in [document["config"]] + document["layers"] if "layers" in document else []:
+        yield child["digest"], blob_path(layout, child["digest"]), child["mediaType"]
+    yield digest, blob_path(layout, digest), media_type or document["mediaType"]
+
+
+class Made:
+    """A layout with the tags image, index, zstd and artifact."""
+
+    def __init__(self, path, busybox="/bin/busybox"):
+        self.layout = path
+        self.config_digest = {}
+        layout = Layout(path)
+        layers = make_busybox.layers(busybox, make_busybox.applets(busybox))
+        config = {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"], "WorkingDir": "/"}
+        plain = layout.image(layers, **config)
+        # The other architecture's binary is never run here: its bytes only have to differ.
+        other = layout.image([[file("bin/app", b"\x7fELF arm64\n" * 1000, 0o755)]], arch="arm64", variant="v8", **config)
+        layout.tag("image", plain)
+        layout.tag("index", layout.index([plain, other]))
+        # Content of its own: containers/image remembers what it saw compressed otherwise, and would send that instead.
+        zstd = [entries + [file("etc/zstd-%d" % i, "zstd\n")] for i, entries in enumerate(layers)]
+        layout.tag("zstd", layout.image(zstd, compression="zstd", **config))
+        layout.tag("artifact", layout.artifact("application/vnd.example.sbom", b'{"packages": []}\n', "application/json"))
+        layout.close()
+        with open(blob_path(path, plain["digest"])) as f:
+            self.config_digest["index"] = json.load(f)["config"]["digest"]
+
+
+class Registry:
+    """ociregistry on a free port of the loopback interface."""
+
+    def __init__(self, bin_dir, store):
+        self.bin = bin_dir
+        self.process = subprocess.Popen(
+            [os.path.join(bin_dir, "ociregistry"), "--store", store, "--listen", "127.0.0.1:0"],
+            stderr=subprocess.PIPE, text=True)
+        deadline, said = time.monotonic() + 30, ""
+        while not (found := re.search(r"listening on \S*?(127\.0\.0\.1:\d+)", said)):
+            ready, _, _ = select.select([self.process.stderr], [], [], max(0, deadline - time.monotonic()))
+            line = self.process.stderr.readline() if ready else ""
+            if not line:
+                self.process.kill()
+                raise RuntimeError("ociregistry did not come up\n" + said)
+            said += line
+        self.address = found.group(1)
+        # Nobody reads its log from here on, but a full pipe must not stop it.
+        self.drain = subprocess.Popen(["cat"], stdin=self.process.stderr, stdout=subprocess.DEVNULL)
+
+    def request(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection(self.address, timeout=60)
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        data = response.read()
+        connection.close()
+        if response.status >= 300:
+            raise RuntimeError("%s %s: %d %s" % (method, path, response.status, data.decode(errors="replace")))
+        return response, data
+
+    def manifest_bytes(self, repo, reference):
+        return self.request("GET", "/v2/%s/manifests/%s" % (repo, reference), headers={"Accept": ", ".join(ACCEPT)})
+
+    def manifest(self, repo, reference):
+        return json.loads(self.manifest_bytes(repo, reference)[1])
+
+    def digest(self, repo, tag):
+        """What a tag serves, hashed here; the header must agree."""
+        response, data = self.manifest_bytes(repo, tag)
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        if response.headers["Docker-Content-Digest"] != digest:
+            raise AssertionError("Docker-Content-Digest is %s" % response.headers["Docker-Content-Digest"])
+        return digest
+
+    def push_layout(self, layout, tag, repo, as_tag):
+        with open(os.path.join(layout, "index.json")) as f:
+            top = next(m for m in json.load(f)["manifests"]
+                       if m["annotations"]["org.opencontainers.image.ref.name"] == tag)["digest"]
+        for digest, path, media_type in walk(layout, top):
+            with open(path, "rb") as f:
+                data = f.read()
+            if media_type in MANIFEST_TYPES:
+                self.request("PUT", "/v2/%s/manifests/%s" % (repo, as_tag if digest == top else digest), data,
+                             {"Content-Type": media_type})
+            else:
+                begun, _ = self.request("POST", "/v2/%s/blobs/uploads/" % repo)
+                where = re.sub(r"^http://[^/]*", "", begun.headers["Location"])
+                self.request("PUT", "%s%sdigest=%s" % (where, "&" if "?" in where else "?", digest), data,
+                             {"Content-Type": "application/octet-stream"})
+
+    def close(self):
+        self.process.terminate()
+        code = self.process.wait(60)
+        self.drain.wait()
+        self.process.stderr.close()
+        if code:
+            raise AssertionError("ociregistry ended with %d" % code)
