@@ -37,6 +37,10 @@ LOCI_API int loci_media_compression(const char *media_type);
 /** Whether layers of this type may stay outside the registry (foreign, nondistributable). */
 LOCI_API bool loci_media_is_foreign(const char *media_type);
 
+/** Bytes of a manifest: what a registry takes unless told otherwise, and what none may exceed. */
+#define LOCI_MANIFEST_SIZE_DEFAULT ((size_t)4 << 20)
+#define LOCI_MANIFEST_SIZE_MAX     ((size_t)64 << 20)
+
 struct loci_annotation {
 	const char *key;
 	const char *value;
@@ -78,7 +82,8 @@ struct loci_manifest {
 };
 
 /**
- * Parses a manifest or index; never re-serialises. media_type is the Content-Type it came under, or
+ * Parses a manifest or index of up to LOCI_MANIFEST_SIZE_MAX bytes (a caller with a lower limit
+ * checks it before); never re-serialises. media_type is the Content-Type it came under, or
  * NULL to believe the document. An unknown type gives kind OTHER when the bytes are JSON.
  * Expected errors: INVALID (names the JSON path), TOO_LARGE, UNSUPPORTED (docker schema 1).
  */
@@ -87,7 +92,8 @@ LOCI_API LOCI_CHECK int loci_manifest_parse(const void *json, size_t n, const ch
 LOCI_API void loci_manifest_free(struct loci_manifest *m);
 
 /** The entry of an index that suits want best (exact variant first, then the older ones that the
- *  machine can run), or NULL. */
+ *  machine can run). When none suits, the first image that names no platform (its config then
+ *  says what it is for), or NULL. */
 LOCI_API const struct loci_descriptor *loci_manifest_pick(const struct loci_manifest *index,
                                                           const struct loci_platform *want);
 
