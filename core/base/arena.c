@@ -62,11 +62,15 @@ void *loci__arena_array(struct loci__arena *a, size_t n, size_t size)
 	return loci__arena_alloc(a, bytes);
 }
 
+char *loci__arena_strndup(struct loci__arena *a, const char *s, size_t n)
+{
+	char *p = n < SIZE_MAX ? loci__arena_alloc(a, n + 1) : NULL;
+	return p && n ? memcpy(p, s, n) : p;
+}
+
 char *loci__arena_strdup(struct loci__arena *a, const char *s)
 {
-	size_t n = strlen(s) + 1;
-	char *p = loci__arena_alloc(a, n);
-	return p ? memcpy(p, s, n) : NULL;
+	return loci__arena_strndup(a, s, strlen(s));
 }
 
 char *loci__arena_printf(struct loci__arena *a, const char *fmt, ...)

@@ -26,6 +26,7 @@ void loci__arena_done(struct loci__arena *a);
 void *loci__arena_alloc(struct loci__arena *a, size_t n);
 void *loci__arena_array(struct loci__arena *a, size_t n, size_t size);
 char *loci__arena_strdup(struct loci__arena *a, const char *s);
+char *loci__arena_strndup(struct loci__arena *a, const char *s, size_t n);
 char *loci__arena_printf(struct loci__arena *a, const char *fmt, ...) LOCI_PRINTF(2, 3);
 
 #endif

@@ -15,7 +15,7 @@ int loci__field_count(const struct loci_json_at *at, size_t n, size_t max, struc
 	                     path, n, max);
 }
 
-static int copy_string(const char *s, struct loci_arena *a, const char **ret,
+static int copy_string(const char *s, struct loci__arena *a, const char **ret,
                        struct loci_error *err)
 {
 	char *copy = loci__arena_strdup(a, s);
@@ -25,7 +25,7 @@ static int copy_string(const char *s, struct loci_arena *a, const char **ret,
 	return 0;
 }
 
-int loci__field_string(const struct loci_json_at *at, struct loci_arena *a, const char **ret,
+int loci__field_string(const struct loci_json_at *at, struct loci__arena *a, const char **ret,
                        struct loci_error *err)
 {
 	const char *s;
@@ -33,7 +33,7 @@ int loci__field_string(const struct loci_json_at *at, struct loci_arena *a, cons
 	return rc < 0 ? rc : copy_string(s, a, ret, err);
 }
 
-int loci__field_string_opt(const struct loci_json_at *at, struct loci_arena *a, const char **ret,
+int loci__field_string_opt(const struct loci_json_at *at, struct loci__arena *a, const char **ret,
                            struct loci_error *err)
 {
 	const char *s;
@@ -44,7 +44,7 @@ int loci__field_string_opt(const struct loci_json_at *at, struct loci_arena *a, 
 	return s && *s ? copy_string(s, a, ret, err) : 0;
 }
 
-int loci__field_strings_opt(const struct loci_json_at *at, struct loci_arena *a,
+int loci__field_strings_opt(const struct loci_json_at *at, struct loci__arena *a,
                             const char *const **ret, size_t *ret_n, struct loci_error *err)
 {
 	size_t n;
@@ -78,7 +78,7 @@ static int member_count(const struct loci_json_at *at, size_t *ret_n, struct loc
 	return loci__field_count(at, *ret_n, LOCI_FIELD_LIST_MAX, err);
 }
 
-int loci__field_keys_opt(const struct loci_json_at *at, struct loci_arena *a,
+int loci__field_keys_opt(const struct loci_json_at *at, struct loci__arena *a,
                          const char *const **ret, size_t *ret_n, struct loci_error *err)
 {
 	size_t n, i = 0;
@@ -101,7 +101,7 @@ int loci__field_keys_opt(const struct loci_json_at *at, struct loci_arena *a,
 	return 0;
 }
 
-int loci__field_map_opt(const struct loci_json_at *at, struct loci_arena *a,
+int loci__field_map_opt(const struct loci_json_at *at, struct loci__arena *a,
                         const struct loci_annotation **ret, size_t *ret_n, struct loci_error *err)
 {
 	size_t n, i = 0;
@@ -138,7 +138,7 @@ int loci__field_digest(const struct loci_json_at *at, struct loci_digest *ret,
 	return loci__err_prefix(err, rc, "%s", path);
 }
 
-int loci__field_platform(const struct loci_json_at *up, struct loci_arena *a,
+int loci__field_platform(const struct loci_json_at *up, struct loci__arena *a,
                          struct loci_platform *ret, struct loci_error *err)
 {
 	struct loci_platform p = {0};

@@ -22,15 +22,16 @@
 #define SCHEMA_VERSION  2
 
 struct parsed {
-	struct loci_arena *arena; /* holds this too */
+	struct loci__arena arena; /* holds this too */
 	struct loci_manifest m;
 };
 
 void loci_manifest_free(struct loci_manifest *m)
 {
-	if (m)
-		loci__arena_free(
-		        ((struct parsed *)((char *)m - offsetof(struct parsed, m)))->arena);
+	if (!m)
+		return;
+	struct loci__arena a = ((struct parsed *)((char *)m - offsetof(struct parsed, m)))->arena;
+	loci__arena_done(&a);
 }
 
 /* ---- descriptors ------------------------------------------------------------------------------
@@ -44,7 +45,7 @@ static int check_media_type(const struct loci_json_at *at, const char *s, struct
 }
 
 static int parse_media_type(const struct loci_json_at *up, const char *key, bool required,
-                            struct loci_arena *a, const char **ret, struct loci_error *err)
+                            struct loci__arena *a, const char **ret, struct loci_error *err)
 {
 	struct loci_json_at at = loci__json_member(up, key);
 	int rc = required ? loci__field_string(&at, a, ret, err)
@@ -52,7 +53,7 @@ static int parse_media_type(const struct loci_json_at *up, const char *key, bool
 	return rc < 0 ? rc : check_media_type(&at, *ret, err);
 }
 
-static int parse_descriptor(const struct loci_json_at *at, struct loci_arena *a,
+static int parse_descriptor(const struct loci_json_at *at, struct loci__arena *a,
                             struct loci_descriptor *d, struct loci_error *err)
 {
 	int rc = loci__json_object(at, err);
@@ -70,7 +71,7 @@ static int parse_descriptor(const struct loci_json_at *at, struct loci_arena *a,
 }
 
 /* Absent: *ret stays NULL. */
-static int parse_descriptor_opt(const struct loci_json_at *at, struct loci_arena *a,
+static int parse_descriptor_opt(const struct loci_json_at *at, struct loci__arena *a,
                                 const struct loci_descriptor **ret, struct loci_error *err)
 {
 	if (!at->v)
@@ -82,7 +83,7 @@ static int parse_descriptor_opt(const struct loci_json_at *at, struct loci_arena
 	return parse_descriptor(at, a, d, err);
 }
 
-static int parse_descriptors(const struct loci_json_at *at, struct loci_arena *a,
+static int parse_descriptors(const struct loci_json_at *at, struct loci__arena *a,
                              bool with_platform, const struct loci_descriptor **ret, size_t *ret_n,
                              struct loci_error *err)
 {
@@ -199,7 +200,7 @@ static int check_version(const struct loci_json_at *root, const char *media_type
 	return loci__media_is_docker(media_type) ? loci__json_string(&at, &own, err) : 0;
 }
 
-static int parse_image(const struct loci_json_at *root, struct loci_arena *a,
+static int parse_image(const struct loci_json_at *root, struct loci__arena *a,
                        struct loci_manifest *m, struct loci_error *err)
 {
 	static const char *const foreign[] = {"manifests", "fsLayers", NULL};
@@ -216,7 +217,7 @@ static int parse_image(const struct loci_json_at *root, struct loci_arena *a,
 	                         err);
 }
 
-static int parse_index(const struct loci_json_at *root, struct loci_arena *a,
+static int parse_index(const struct loci_json_at *root, struct loci__arena *a,
                        struct loci_manifest *m, struct loci_error *err)
 {
 	static const char *const foreign[] = {"layers", "config", "fsLayers", NULL};
@@ -229,7 +230,7 @@ static int parse_index(const struct loci_json_at *root, struct loci_arena *a,
 }
 
 /* What images and indexes have in common. Docker's types know neither of these. */
-static int parse_shared(const struct loci_json_at *root, struct loci_arena *a,
+static int parse_shared(const struct loci_json_at *root, struct loci__arena *a,
                         struct loci_manifest *m, struct loci_error *err)
 {
 	if (loci__media_is_docker(m->media_type))
@@ -242,7 +243,7 @@ static int parse_shared(const struct loci_json_at *root, struct loci_arena *a,
 	return loci__field_map_opt(&annotations, a, &m->annotations, &m->n_annotations, err);
 }
 
-static int parse_document(const struct loci_json_at *root, struct loci_arena *a,
+static int parse_document(const struct loci_json_at *root, struct loci__arena *a,
                           struct loci_manifest *m, struct loci_error *err)
 {
 	int media_kind = loci_media_kind(m->media_type);
@@ -259,7 +260,7 @@ static int parse_document(const struct loci_json_at *root, struct loci_arena *a,
 	return rc < 0 ? rc : parse_shared(root, a, m, err);
 }
 
-static int copy_media_type(const char *media_type, struct loci_arena *a, struct loci_manifest *m,
+static int copy_media_type(const char *media_type, struct loci__arena *a, struct loci_manifest *m,
                            struct loci_error *err)
 {
 	struct loci_slice essence = loci__media_essence(media_type);
@@ -279,8 +280,8 @@ int loci_manifest_parse(const void *json, size_t n, const char *media_type,
 	static const struct loci_json_limits limits = {LOCI_MANIFEST_SIZE_MAX, DEPTH_MAX};
 	loci__cleanup_json json_t *doc = NULL;
 	/* Descriptors take more room than their text did, but not much more. */
-	loci__cleanup_arena struct loci_arena *a = loci__arena_new(16 * n + 65536);
-	struct parsed *p = a ? loci__arena_alloc(a, sizeof(*p)) : NULL;
+	loci__cleanup_arena struct loci__arena a = LOCI_ARENA_INIT(16 * n + 65536);
+	struct parsed *p = loci__arena_alloc(&a, sizeof(*p));
 	if (!p)
 		return loci__err_nomem(err);
 	int rc = loci__json_parse(json, n, &limits, "manifest", &doc, err);
@@ -288,12 +289,13 @@ int loci_manifest_parse(const void *json, size_t n, const char *media_type,
 		return rc;
 	struct loci_json_at root = loci__json_root(doc);
 	if ((rc = settle_type(&root, media_type, &media_type, err)) < 0 ||
-	    (rc = copy_media_type(media_type, a, &p->m, err)) < 0 ||
-	    (rc = parse_document(&root, a, &p->m, err)) < 0 ||
+	    (rc = copy_media_type(media_type, &a, &p->m, err)) < 0 ||
+	    (rc = parse_document(&root, &a, &p->m, err)) < 0 ||
 	    (rc = loci_digest_bytes(LOCI_SHA256, json, n, &p->m.digest, err)) < 0)
 		return rc;
 	p->m.size = n;
-	p->arena = loci__steal_ptr(&a);
+	p->arena = a;
+	a.chunks = NULL;
 	*ret = &p->m;
 	return 0;
 }
