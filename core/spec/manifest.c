@@ -114,10 +114,9 @@ static int parse_descriptors(const struct loci_json_at *at, struct loci__arena *
 
 static int refuse_schema1(struct loci_error *err)
 {
-	return loci__err_set(
-	        err, LOCI_E_UNSUPPORTED,
-	        "manifest: docker schema 1 (deprecated): convert the image to schema 2 "
-	        "or OCI");
+	return loci__err_set(err, LOCI_E_UNSUPPORTED,
+	                     "docker schema 1 (deprecated): convert the image to schema 2 "
+	                     "or OCI");
 }
 
 static bool has(const json_t *root, const char *key)
@@ -268,8 +267,7 @@ static int copy_media_type(const char *media_type, struct loci__arena *a, struct
 	if (!m->media_type)
 		return loci__err_nomem(err);
 	if (!loci__media_is_valid(m->media_type))
-		return loci__err_set(err, LOCI_E_INVALID,
-		                     "manifest: '%.80s' is no media type (type/subtype)",
+		return loci__err_set(err, LOCI_E_INVALID, "'%.80s' is no media type (type/subtype)",
 		                     m->media_type);
 	return 0;
 }
@@ -290,8 +288,10 @@ int loci_manifest_parse(const void *json, size_t n, const char *media_type,
 	struct loci_json_at root = loci__json_root(doc);
 	if ((rc = settle_type(&root, media_type, &media_type, err)) < 0 ||
 	    (rc = copy_media_type(media_type, &a, &p->m, err)) < 0 ||
-	    (rc = parse_document(&root, &a, &p->m, err)) < 0 ||
-	    (rc = loci_digest_bytes(LOCI_SHA256, json, n, &p->m.digest, err)) < 0)
+	    (rc = parse_document(&root, &a, &p->m, err)) < 0)
+		return loci__err_prefix(err, rc, "manifest");
+	rc = loci_digest_bytes(LOCI_SHA256, json, n, &p->m.digest, err);
+	if (rc < 0)
 		return rc;
 	p->m.size = n;
 	p->arena = a;
