@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/manifest_sink.h"
+
+#include "core/base/cleanup.h"
+#include "core/base/err.h"
+#include "registry/problem.h"
+
+#include <string.h>
+
+LOCI_DEFINE_CLEANUP(free_manifest, struct loci_manifest, loci_manifest_free)
+
+struct manifest_sink {
+	struct loci_http_sink base;
+	const struct loci_registry *reg;
+	struct loci_buf body;
+	char repo[LOCI_REPO_MAX + 1];
+	char reference[LOCI_DIGEST_STR_MAX]; /* a valid tag or digest by now */
+	struct loci__manifest_sink_opts o;   /* its tags point into tag_text */
+	char tag_text[];
+};
+
+static void sink_free(struct manifest_sink *s)
+{
+	loci__buf_done(&s->body);
+	free(s);
+}
+
+static int fail(struct manifest_sink *s, struct loci__rs *rs, const struct loci_error *err)
+{
+	loci__problem_late(s->reg, rs, LOCI_ABOUT_PUT, err, s->reference);
+	return err->code;
+}
+
+static int manifest_write(struct loci_http_sink *sink, const void *p, size_t n, struct loci__rs *rs)
+{
+	struct manifest_sink *s = (struct manifest_sink *)sink;
+	struct loci_error err;
+	loci__buf_append(&s->body, p, n);
+	if (loci__buf_check(&s->body, "manifest", &err) < 0)
+		return fail(s, rs, &err);
+	return 0;
+}
+
+/* Without a Content-Type the document's own mediaType counts. */
+static int find_media_type(struct manifest_sink *s, struct loci_error *err)
+{
+	struct loci_manifest *m loci__cleanup(free_manifest) = NULL;
+	if (s->o.media_type[0])
+		return 0;
+	int r = loci_manifest_parse(s->body.p, s->body.len, /* media_type= */ NULL, &m, err);
+	if (r < 0)
+		return r;
+	if (!m->media_type || strlen(m->media_type) > LOCI_MEDIA_TYPE_MAX)
+		return loci__err_set(err, LOCI_E_INVALID,
+		                     "manifest: neither Content-Type nor mediaType names its type");
+	memcpy(s->o.media_type, m->media_type, strlen(m->media_type) + 1);
+	return 0;
+}
+
+static int put(struct manifest_sink *s, struct loci_manifest_put_result *res,
+               struct loci_error *err)
+{
+	if (s->body.len == 0)
+		return loci__err_set(err, LOCI_E_INVALID, "manifest: empty body");
+	int r = find_media_type(s, err);
+	if (r < 0)
+		return r;
+	const struct loci_manifest_put args = {
+	        .struct_size = sizeof(args),
+	        .media_type = s->o.media_type,
+	        .bytes = s->body.p,
+	        .n = s->body.len,
+	        .want = s->o.digest.alg ? &s->o.digest : NULL,
+	        .tags = s->o.tags,
+	        .n_tags = s->o.n_tags,
+	        .flags = s->reg->allow_sparse ? LOCI_MANIFEST_PUT_SPARSE : 0,
+	};
+	return loci_manifest_put(s->reg->store, s->repo, &args, res, err);
+}
+
+static void tell_tags(const struct manifest_sink *s, struct loci__rs *rs)
+{
+	struct loci_buf list loci__cleanup_buf =
+	        LOCI_BUF_INIT(LOCI_PUT_TAGS_MAX * (LOCI_TAG_MAX + 2));
+	for (size_t i = 0; i < s->o.n_tags; i++) {
+		if (i > 0)
+			loci__buf_puts(&list, ", ");
+		loci__buf_puts(&list, s->o.tags[i]);
+	}
+	loci__rs_header_take(rs, "oci-tag", &list);
+}
+
+static void refuse(struct manifest_sink *s, struct loci__rs *rs, struct loci_error *err,
+                   const struct loci_manifest_put_result *res)
+{
+	char missing[LOCI_DIGEST_STR_MAX];
+	if (err->code == LOCI_E_NOT_FOUND && res->missing.alg) {
+		loci_digest_format(&res->missing, missing);
+		loci__problem_late(s->reg, rs, LOCI_ABOUT_PUT, err, missing);
+		return;
+	}
+	fail(s, rs, err);
+}
+
+static void manifest_finish(struct loci_http_sink *sink, struct loci__rs *rs)
+{
+	struct manifest_sink *s = (struct manifest_sink *)sink;
+	struct loci_manifest_put_result res = {0};
+	struct loci_error err;
+	if (put(s, &res, &err) < 0) {
+		refuse(s, rs, &err, &res);
+		sink_free(s);
+		return;
+	}
+	char digest[LOCI_DIGEST_STR_MAX];
+	loci_digest_format(&res.digest, digest);
+	loci__rs_reset(rs, 201);
+	loci__rs_header(rs, "location", "/v2/%s/manifests/%s", s->repo, digest);
+	loci__rs_header(rs, "docker-content-digest", "%s", digest);
+	if (res.subject.alg)
+		loci__rs_digest(rs, "oci-subject", &res.subject);
+	if (s->o.tell_tags)
+		tell_tags(s, rs);
+	sink_free(s);
+}
+
+static void manifest_abort(struct loci_http_sink *sink)
+{
+	sink_free((struct manifest_sink *)sink);
+}
+
+static const struct loci__sink_kind manifest_kind = {manifest_write, manifest_finish,
+                                                     manifest_abort};
+
+static size_t tags_size(const struct loci__manifest_sink_opts *o)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < o->n_tags; i++)
+		n += strlen(o->tags[i]) + 1;
+	return n;
+}
+
+struct loci_http_sink *loci__manifest_sink_new(const struct loci__rq *rq,
+                                               const struct loci__manifest_sink_opts *o,
+                                               struct loci__rs *rs)
+{
+	struct manifest_sink *s = calloc(1, sizeof(*s) + tags_size(o));
+	if (!s) {
+		struct loci_error err;
+		loci__err_nomem(&err);
+		loci__problem(rq, rs, LOCI_ABOUT_PUT, &err, rq->reference);
+		return NULL;
+	}
+	s->base.kind = &manifest_kind;
+	s->reg = rq->reg;
+	s->o = *o;
+	memcpy(s->repo, rq->name, sizeof(s->repo));
+	snprintf(s->reference, sizeof(s->reference), "%s", rq->reference);
+	char *to = s->tag_text;
+	for (size_t i = 0; i < o->n_tags; i++) {
+		size_t n = strlen(o->tags[i]) + 1;
+		s->o.tags[i] = memcpy(to, o->tags[i], n);
+		to += n;
+	}
+	loci__buf_init(&s->body, rq->reg->max_manifest_size);
+	return &s->base;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Referrers (spec.md "Listing Referrers"): an index made of the manifests whose subject is a
+ * digest. Their descriptors are built from the stored bytes on each request: nothing to keep in
+ * step.
+ */
+#include "registry/handlers.h"
+
+#include "core/base/cleanup.h"
+#include "registry/problem.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Of one answer: what clients take for a manifest at least. */
+#define RESPONSE_MAX (4u << 20)
+/* Of one descriptor: a manifest's annotations as JSON text, at most. */
+#define TAIL_MAX 64
+
+LOCI_DEFINE_CLEANUP(free_manifest, struct loci_manifest, loci_manifest_free)
+
+struct listing {
+	struct loci_buf *json;
+	const char *artifact_type; /* filter, or NULL */
+	struct loci_digest after;  /* go on behind this one; .alg == 0: from the start */
+	bool is_behind;
+	size_t n_max;
+	size_t n;
+	bool has_more;
+	struct loci_digest last;
+};
+
+static void add_annotations(struct loci_buf *json, const struct loci_manifest *m)
+{
+	loci__buf_puts(json, ",\"annotations\":{");
+	for (size_t i = 0; i < m->n_annotations; i++) {
+		if (i > 0)
+			loci__buf_putc(json, ',');
+		loci__buf_json_string(json, m->annotations[i].key);
+		loci__buf_putc(json, ':');
+		loci__buf_json_string(json, m->annotations[i].value);
+	}
+	loci__buf_putc(json, '}');
+}
+
+/* The manifest's own; an image without one is of its config's type. */
+static const char *artifact_type_of(const struct loci_manifest *m)
+{
+	if (m->artifact_type && m->artifact_type[0])
+		return m->artifact_type;
+	return m->kind == LOCI_MANIFEST_IMAGE && m->config ? m->config->media_type : NULL;
+}
+
+static void add_descriptor(struct loci_buf *json, const struct loci_manifest_bytes *bytes,
+                           const struct loci_manifest *m, const char *artifact_type)
+{
+	char digest[LOCI_DIGEST_STR_MAX];
+	loci_digest_format(&bytes->digest, digest);
+	loci__buf_puts(json, "{\"mediaType\":");
+	loci__buf_json_string(json, bytes->media_type);
+	loci__buf_printf(json, ",\"size\":%zu,\"digest\":\"%s\"", bytes->n, digest);
+	if (artifact_type) {
+		loci__buf_puts(json, ",\"artifactType\":");
+		loci__buf_json_string(json, artifact_type);
+	}
+	if (m->n_annotations)
+		add_annotations(json, m);
+	loci__buf_putc(json, '}');
+}
+
+/* Appends it unless the page is full; then the text is as it was before. */
+static int append(struct listing *l, const struct loci_manifest_bytes *bytes,
+                  const struct loci_manifest *m, const char *artifact_type)
+{
+	size_t before = l->json->len;
+	if (l->n == l->n_max) {
+		l->has_more = true;
+		return 1;
+	}
+	if (l->n > 0)
+		loci__buf_putc(l->json, ',');
+	add_descriptor(l->json, bytes, m, artifact_type);
+	if (l->n > 0 &&
+	    (l->json->failed == LOCI_E_TOO_LARGE || l->json->len + TAIL_MAX > RESPONSE_MAX)) {
+		l->json->failed = 0;
+		l->json->len = before;
+		l->json->p[before] = '\0';
+		l->has_more = true;
+		return 1;
+	}
+	l->n++;
+	l->last = bytes->digest;
+	return l->json->failed;
+}
+
+static int add_referrer(void *arg, const struct loci_manifest_bytes *bytes)
+{
+	struct listing *l = arg;
+	struct loci_manifest *m loci__cleanup(free_manifest) = NULL;
+	struct loci_error err;
+	if (!l->is_behind) {
+		l->is_behind = loci_digest_equal(&bytes->digest, &l->after);
+		return 0;
+	}
+	/* It was checked when it came in. */
+	if (loci_manifest_parse(bytes->bytes, bytes->n, bytes->media_type, &m, &err) < 0)
+		return 0;
+	const char *artifact_type = artifact_type_of(m);
+	if (l->artifact_type && (!artifact_type || strcmp(artifact_type, l->artifact_type) != 0))
+		return 0;
+	return append(l, bytes, m, artifact_type);
+}
+
+/* artifactType in a query: what is no plain character of a media type is encoded. */
+static void add_encoded(struct loci_buf *b, const char *s)
+{
+	for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
+		bool plain = (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') ||
+		             (*p >= 'A' && *p <= 'Z') || strchr("/.-_", *p);
+		loci__buf_printf(b, plain ? "%c" : "%%%02X", *p);
+	}
+}
+
+static void add_link(const struct loci__rq *rq, const struct listing *l, struct loci__rs *rs)
+{
+	struct loci_buf link loci__cleanup_buf = LOCI_BUF_INIT(4 * LOCI_TARGET_MAX);
+	char digest[LOCI_DIGEST_STR_MAX];
+	loci_digest_format(&l->last, digest);
+	loci__buf_printf(&link, "</v2/%s/referrers/%s?last=%s", rq->name, rq->reference, digest);
+	if (l->artifact_type) {
+		loci__buf_puts(&link, "&artifactType=");
+		add_encoded(&link, l->artifact_type);
+	}
+	loci__buf_puts(&link, ">; rel=\"next\"");
+	loci__rs_header_take(rs, "link", &link);
+}
+
+void loci__handle_referrers(struct loci__rq *rq, struct loci__rs *rs)
+{
+	struct loci_buf json loci__cleanup_buf = LOCI_BUF_INIT(RESPONSE_MAX);
+	struct listing l = {.json = &json, .n_max = rq->reg->list_max};
+	struct loci_digest subject;
+	const char *after;
+	struct loci_error err;
+	if (!loci__rq_digest(rq, &subject, rs) ||
+	    !loci__rq_param(rq, "artifactType", &l.artifact_type, rs) ||
+	    !loci__rq_param(rq, "last", &after, rs) ||
+	    (after && !loci__rq_parse_digest(rq, after, &l.after, rs)))
+		return;
+	l.is_behind = !after;
+	loci__buf_printf(&json, "{\"schemaVersion\":2,\"mediaType\":\"%s\",\"manifests\":[",
+	                 LOCI_MEDIA_OCI_INDEX);
+	int r = loci_referrer_foreach(rq->reg->store, rq->name, &subject, add_referrer, &l, &err);
+	/* A repository that is not there has no referrers: never a 404, says the spec. */
+	if (r < 0 && r != LOCI_E_CALLBACK && r != LOCI_E_NOT_FOUND) {
+		loci__problem(rq, rs, LOCI_ABOUT_MANIFEST, &err, rq->reference);
+		return;
+	}
+	loci__buf_puts(&json, "]}\n");
+	if (l.artifact_type)
+		loci__rs_header_ref(rs, "oci-filters-applied", "artifactType");
+	if (l.has_more)
+		add_link(rq, &l, rs);
+	loci__rs_body_take(rs, LOCI_MEDIA_OCI_INDEX, &json);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registry object, and the way of a request: target, route, switches, name, handler. */
+#include "core/base/cursor.h"
+#include "core/base/err.h"
+#include "registry/problem.h"
+#include "registry/route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_MAX_MANIFEST (4u << 20)
+#define DEFAULT_LIST_MAX     1000
+/* Of a page, so that its text stays a few MiB. */
+#define LIST_MAX_MAX 10000
+/* A path that a route could fit: the fixed parts, a name, a reference. */
+#define ROUTE_PATH_MAX 1024
+
+static int check_opts(const struct loci_registry_opts *o, struct loci_error *err)
+{
+	if (!o || o->struct_size != sizeof(*o))
+		return loci__err_set(err, LOCI_E_INVALID, "registry: options of another version");
+	if (!o->store)
+		return loci__err_set(err, LOCI_E_INVALID, "registry: no store");
+	if (o->list_max > LIST_MAX_MAX)
+		return loci__err_set(err, LOCI_E_INVALID, "registry: list_max: at most %d",
+		                     LIST_MAX_MAX);
+	if (o->max_manifest_size > SIZE_MAX / 4)
+		return loci__err_set(err, LOCI_E_INVALID, "registry: max_manifest_size: too large");
+	return 0;
+}
+
+int loci_registry_new(const struct loci_registry_opts *o, struct loci_registry **ret,
+                      struct loci_error *err)
+{
+	int r = check_opts(o, err);
+	if (r < 0)
+		return r;
+	struct loci_registry *reg = calloc(1, sizeof(*reg));
+	if (!reg)
+		return loci__err_nomem(err);
+	reg->store = o->store;
+	if (o->log)
+		reg->log = *o->log;
+	reg->max_manifest_size = o->max_manifest_size ? o->max_manifest_size : DEFAULT_MAX_MANIFEST;
+	reg->max_upload_size = o->max_upload_size ? o->max_upload_size : UINT64_MAX;
+	reg->list_max = o->list_max ? o->list_max : DEFAULT_LIST_MAX;
+	reg->delete_disabled = o->delete_disabled;
+	reg->read_only = o->read_only;
+	reg->allow_sparse = o->allow_sparse;
+	*ret = reg;
+	return 0;
+}
+
+void loci_registry_free(struct loci_registry *r)
+{
+	free(r);
+}
+
+bool loci_registry_may_block(const struct loci_registry *r, const char *method, const char *target)
+{
+	char buf[ROUTE_PATH_MAX];
+	struct loci_slice path;
+	struct loci__match match;
+	(void)r;
+	if (loci__target_path(target, buf, sizeof(buf), &path, NULL) < 0 ||
+	    !loci__route_match(path, &match))
+		return false;
+	const struct loci__route *row = loci__route_method(match.rows, method);
+	return row && (row->flags & LOCI_ROUTE_BLOCKS);
+}
+
+static void refuse_method(struct loci__rs *rs, const struct loci__rq *rq,
+                          const struct loci__match *match, const struct loci__route *row)
+{
+	char allow[LOCI_ALLOW_MAX];
+	const char *why = !row                 ? "method not supported here"
+	                  : rq->reg->read_only ? "the registry is read-only"
+	                                       : "deletion is disabled";
+	loci__rs_error(rs, 405, "UNSUPPORTED", why, rq->http->method);
+	loci__route_allow(match->rows, rq->reg, allow);
+	loci__rs_header(rs, "allow", "%s", allow);
+}
+
+/* Copies what the route found in the path. */
+static bool take_names(struct loci__rq *rq, const struct loci__match *match, struct loci__rs *rs)
+{
+	struct loci_error err;
+	rq->reference = match->reference.n ? match->reference.p : ""; /* the path's end */
+	if (match->name.n && (!loci_repo_is_valid(match->name.p, match->name.n) ||
+	                      !loci__slice_copy(match->name, rq->name, sizeof(rq->name)))) {
+		loci__err_set(&err, LOCI_E_INVALID,
+		              "repository name: expected lower-case components, at most %d bytes",
+		              LOCI_REPO_MAX);
+		loci__problem(rq, rs, LOCI_ABOUT_NAME, &err, NULL);
+		return false;
+	}
+	return true;
+}
+
+static void dispatch(struct loci__rq *rq, struct loci__rs *rs)
+{
+	struct loci__match match;
+	if (!loci__route_match(rq->target->path, &match)) {
+		loci__rs_error(rs, 404, "UNSUPPORTED", "no such end-point", rq->target->path.p);
+		return;
+	}
+	const struct loci__route *row = loci__route_method(match.rows, rq->http->method);
+	if (!row || !loci__route_is_allowed(row, rq->reg)) {
+		refuse_method(rs, rq, &match, row);
+		return;
+	}
+	if (!take_names(rq, &match, rs))
+		return;
+	rq->head = strcmp(rq->http->method, "HEAD") == 0;
+	row->handler(rq, rs);
+}
+
+struct loci_http_response *loci_registry_handle(struct loci_registry *r,
+                                                const struct loci_http_request *http)
+{
+	struct loci__target target;
+	struct loci_error err;
+	struct loci__rs *rs = loci__rs_new();
+	if (!rs)
+		return NULL;
+	struct loci__rq rq = {.reg = r, .http = http, .target = &target, .reference = ""};
+	if (loci__target_parse(http->target, &target, &err) < 0)
+		loci__problem(&rq, rs, LOCI_ABOUT_TARGET, &err, NULL);
+	else
+		dispatch(&rq, rs);
+	return &rs->http;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request on its way through a handler: what the route found in its path, its query, and the
+ * registry that it belongs to. Lives on the stack of loci_registry_handle; a sink copies what it
+ * needs longer.
+ */
+#ifndef LOCI_REGISTRY_REQUEST_H
+#define LOCI_REGISTRY_REQUEST_H
+
+#include "loci/registry.h"
+
+#include "registry/response.h"
+#include "registry/target.h"
+
+#define LOCI_MEDIA_TYPE_MAX 255
+#define LOCI_PUT_TAGS_MAX   64 /* ?tag= of one manifest PUT */
+
+struct loci_registry {
+	struct loci_store *store;
+	struct loci_log log;
+	uint64_t max_manifest_size;
+	uint64_t max_upload_size; /* UINT64_MAX: the store's */
+	unsigned list_max;
+	bool delete_disabled;
+	bool read_only;
+	bool allow_sparse;
+};
+
+struct loci__rq {
+	const struct loci_registry *reg;
+	const struct loci_http_request *http;
+	const struct loci__target *target;
+	bool head;                    /* HEAD: the body will not be sent */
+	char name[LOCI_REPO_MAX + 1]; /* "" when the route has none */
+	const char *reference;        /* the path's last part, likewise; of any length */
+};
+
+/* The n-th header of that (lower-case) name, or NULL. */
+const char *loci__rq_header(const struct loci__rq *rq, const char *name, size_t n);
+
+/* A query parameter that may stand once. False when the response has been filled with an error;
+ * *ret is NULL when it is absent. */
+bool loci__rq_param(const struct loci__rq *rq, const char *key, const char **ret,
+                    struct loci__rs *rs);
+/* The path's last part as a digest; false likewise. */
+bool loci__rq_digest(const struct loci__rq *rq, struct loci_digest *ret, struct loci__rs *rs);
+/* Any text as a digest; false likewise. */
+bool loci__rq_parse_digest(const struct loci__rq *rq, const char *text, struct loci_digest *ret,
+                           struct loci__rs *rs);
+
+/* Whether If-None-Match names the digest (or is a star). */
+bool loci__rq_none_match(const struct loci__rq *rq, const struct loci_digest *d);
+/* Whether If-Range is absent or names the digest: only then does Range count. */
+bool loci__rq_if_range(const struct loci__rq *rq, const struct loci_digest *d);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/sink.h"
+
+/* From here on the response no longer knows the sink. */
+static void detach(struct loci_http_sink *sink)
+{
+	if (!sink->rs)
+		return;
+	if (sink->rs->http.sink == sink)
+		sink->rs->http.sink = NULL;
+	sink->rs->sink = NULL;
+	sink->rs = NULL;
+}
+
+int loci_http_sink_write(struct loci_http_sink *sink, const void *p, size_t n,
+                         struct loci_http_response *rs)
+{
+	return sink->kind->write(sink, p, n, (struct loci__rs *)rs);
+}
+
+void loci_http_sink_finish(struct loci_http_sink *take_sink, struct loci_http_response *rs)
+{
+	detach(take_sink);
+	take_sink->kind->finish(take_sink, (struct loci__rs *)rs);
+}
+
+void loci_http_sink_abort(struct loci_http_sink *sink)
+{
+	if (!sink)
+		return;
+	detach(sink);
+	sink->kind->abort(sink);
+}
