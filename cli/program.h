@@ -117,10 +117,16 @@ int loci__default_store_path(char **ret, struct loci_error *err);
 		                     .help = "Read the configuration from this YAML file" \
 	}
 
+/* Ready-made commands: the effective configuration and where each value came from; a sample file.
+ */
+int loci__command_check_config(const struct loci_invocation *inv, struct loci_error *err);
+int loci__command_sample_config(const struct loci_invocation *inv, struct loci_error *err);
+
 /* Checks the descriptor's tables; for each program's test. */
 int loci__program_check(const struct loci_program *p, struct loci_error *err);
 /* The man page as mdoc, and --help, into b. */
-void loci__program_print_man(const struct loci_program *p, struct loci_buf *b);
+int loci__program_print_man(const struct loci_program *p, struct loci_buf *b,
+                            struct loci_error *err);
 int loci__program_print_help(const struct loci_program *p, const struct loci_command *cmd,
                              struct loci_buf *b, struct loci_error *err);
 
