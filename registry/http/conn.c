@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The driver is its own, on libh2o's loop only: h2o's HTTP/1 code takes a body whole into memory
+ * and a temporary file before a handler hears of it, has no time-out for writing, and is lenient
+ * about framing. Since the registry hands over a complete head and a body or a file, h2o's request,
+ * filter and generator objects would only be copied from and into, so they are not used either:
+ * what is left of it here are sockets as readiness sources (dont_read), time-out lists and thread
+ * queues. An embedder who runs an h2o loop hands an accepted fd to loci__conn_accept on it.
+ */
+#include "registry/http/conn.h"
+
+#include "registry/http/steps.h"
+
+#include "core/base/cleanup.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define READ_MIN   4096 /* room for a head */
+#define STEPS_MAX  32   /* of one pump, then others have their turn */
+#define LINGER_MAX (64 * 1024 * 1024)
+#define LINGER_RUN (16 * LOCI_HTTP_SCRATCH) /* bytes thrown away in one go */
+
+/* --- input --- */
+
+char *loci__input_reserve(struct loci__input *in, size_t n)
+{
+	if (in->off && in->cap - in->off - in->len < n) {
+		memmove(in->p, in->p + in->off, in->len);
+		in->off = 0;
+	}
+	if (in->cap - in->off - in->len < n) {
+		size_t cap = in->cap ? in->cap : READ_MIN;
+		while (cap - in->len < n)
+			cap *= 2;
+		char *p = realloc(in->p, cap);
+		if (!p)
+			return NULL;
+		in->p = p;
+		in->cap = cap;
+	}
+	return in->p + in->off + in->len;
+}
+
+void loci__input_consume(struct loci__input *in, size_t n)
+{
+	in->off += n;
+	in->len -= n;
+}
+
+/* An idle connection keeps no buffer. */
+static void input_free(struct loci__input *in)
+{
+	free(in->p);
+	*in = (struct loci__input){0};
+}
+
+ssize_t loci__conn_read(struct loci__conn *c, void *p, size_t n)
+{
+	ssize_t got = c->stream.ops->read(&c->stream, p, n);
+	/* A short read empties the socket: the loop says when there is more. At the end of the
+	 * stream it says so too, so nothing is lost. */
+	if (got < (ssize_t)n)
+		c->readable = c->stream.ops->pending(&c->stream);
+	return got;
+}
+
+/* --- life --- */
+
+static void on_timer(h2o_timeout_entry_t *entry);
+
+static void format_peer(const struct sockaddr *from, char buf[INET6_ADDRSTRLEN])
+{
+	buf[0] = '\0';
+	if (from->sa_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)from)->sin_addr, buf,
+		          INET6_ADDRSTRLEN);
+	else if (from->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)from)->sin6_addr, buf,
+		          INET6_ADDRSTRLEN);
+	else if (from->sa_family == AF_UNIX)
+		memcpy(buf, "unix", 5);
+}
+
+void loci__conn_accept(struct loci__http_loop *l, int take_fd, const struct sockaddr *from)
+{
+	struct loci__conn *c = calloc(1, sizeof(*c));
+	if (!c) {
+		close(take_fd);
+		return;
+	}
+	c->loop = l;
+	c->sock = h2o_evloop_socket_create(l->ev, take_fd, H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION);
+	c->sock->data = c;
+	h2o_socket_dont_read(c->sock, 1);
+	c->stream = (struct loci__http_stream){&loci__http_plain_stream, take_fd};
+	c->timer.cb = on_timer;
+	c->timer_kind = LOCI_TIMER_NONE;
+	c->readable = true;
+	format_peer(from, c->peer);
+	h2o_linklist_insert(&l->conns, &c->link);
+	l->n_conns++;
+	atomic_fetch_add(&l->shared->connections, 1);
+	loci__conn_pump(c);
+}
+
+void loci__conn_close(struct loci__conn *c, const char *why)
+{
+	struct loci__http_loop *l = c->loop;
+	loci__conn_timer(c, LOCI_TIMER_NONE, false);
+	h2o_linklist_unlink(&c->link);
+	h2o_socket_close(c->sock);
+	input_free(&c->in);
+	if (c->ex) {
+		loci__exchange_log(c->ex, why);
+		loci__exchange_leave(c->ex);
+	}
+	l->n_conns--;
+	atomic_fetch_sub(&l->shared->connections, 1);
+	free(c);
+}
+
+/* Whether bytes wait in the socket; the client's end is none. */
+static bool has_unread(struct loci__conn *c)
+{
+	char byte;
+	return c->in.len || c->stream.ops->pending(&c->stream) ||
+	       recv(c->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+void loci__conn_close_if_idle(struct loci__conn *c)
+{
+	if (c->state == LOCI_CONN_HEAD && !has_unread(c))
+		loci__conn_close(c, "server stops");
+}
+
+void loci__conn_timer(struct loci__conn *c, enum loci__timer kind, bool restart)
+{
+	if (c->timer_kind == kind && !restart)
+		return;
+	if (c->timer_kind != LOCI_TIMER_NONE)
+		h2o_timeout_unlink(&c->timer);
+	c->timer_kind = kind;
+	if (kind != LOCI_TIMER_NONE)
+		h2o_timeout_link(c->loop->ev, &c->loop->timers[kind], &c->timer);
+}
+
+static void on_timer(h2o_timeout_entry_t *entry)
+{
+	struct loci__conn *c = H2O_STRUCT_FROM_MEMBER(struct loci__conn, timer, entry);
+	enum loci__timer kind = c->timer_kind;
+	c->timer_kind = LOCI_TIMER_NONE; /* the loop has unlinked it */
+	if (kind == LOCI_TIMER_HEAD) {
+		loci__step_refuse(c, 408, "the request head did not arrive in time");
+	} else if (kind == LOCI_TIMER_BODY && c->state == LOCI_CONN_BODY) {
+		loci__step_refuse(c, 408, "the request body did not arrive in time");
+	} else {
+		loci__conn_close(c, "timed out");
+		return;
+	}
+	loci__conn_pump(c);
+}
+
+/* --- steps --- */
+
+void loci__step_refuse(struct loci__conn *c, int status, const char *reason)
+{
+	if (!c->ex)
+		c->ex = loci__exchange_new(c, NULL, 0);
+	c->state = LOCI_CONN_REFUSE; /* which closes when there is no exchange */
+	if (!c->ex)
+		return;
+	c->ex->refuse_status = status;
+	c->ex->refuse_reason = reason;
+}
+
+static enum loci__step step_refuse(struct loci__conn *c)
+{
+	struct loci__exchange *ex = c->ex;
+	if (!ex)
+		return LOCI_STEP_CLOSE;
+	loci__conn_timer(c, LOCI_TIMER_NONE, false);
+	if (!ex->busy && ex->sink)
+		loci__exchange_abort_sink(ex);
+	if (ex->busy)
+		return LOCI_STEP_JOB;
+	loci_http_response_free(ex->rs);
+	ex->rs = loci_http_response_error(ex->refuse_status, "UNSUPPORTED", ex->refuse_reason);
+	return loci__step_respond(c);
+}
+
+enum loci__step loci__step_respond(struct loci__conn *c)
+{
+	c->state = LOCI_CONN_SEND;
+	return loci__reply_init(c, c->ex) < 0 ? LOCI_STEP_CLOSE : LOCI_STEP_AGAIN;
+}
+
+enum loci__step loci__step_next(struct loci__conn *c)
+{
+	struct loci__exchange *ex = c->ex;
+	bool ended = ex->body.ended && !ex->refuse_status;
+	bool close = ex->reply.close;
+	uint64_t left = ex->body.left;
+	loci__exchange_log(ex, NULL);
+	c->ex = NULL;
+	loci__exchange_leave(ex);
+	c->discard = 0;
+	if (close) {
+		if (ended && !has_unread(c))
+			return LOCI_STEP_CLOSE;
+		/* close(2) with bytes unread would reset the connection, and the response with it.
+		 */
+		input_free(&c->in);
+		c->stream.ops->end(&c->stream);
+		loci__conn_timer(c, LOCI_TIMER_LINGER, true);
+		c->readable = true;
+		c->state = LOCI_CONN_LINGER;
+		return LOCI_STEP_AGAIN;
+	}
+	c->discard = ended ? 0 : left;
+	c->state = ended ? LOCI_CONN_HEAD : LOCI_CONN_DRAIN;
+	return LOCI_STEP_AGAIN;
+}
+
+static enum loci__step step_handle(struct loci__conn *c)
+{
+	struct loci__exchange *ex = c->ex;
+	if (ex->busy)
+		return LOCI_STEP_JOB;
+	if (!ex->sink)
+		return loci__step_respond(c);
+	c->state = LOCI_CONN_BODY;
+	return LOCI_STEP_AGAIN;
+}
+
+/* The first n bytes of the input are a whole head. */
+static enum loci__step begin(struct loci__conn *c, size_t n)
+{
+	struct loci__exchange *ex = loci__exchange_new(c, c->in.p + c->in.off, n);
+	loci__input_consume(&c->in, n);
+	c->scanned = 0;
+	c->ex = ex;
+	loci__conn_timer(c, LOCI_TIMER_NONE, false);
+	if (!ex)
+		return LOCI_STEP_CLOSE;
+	if (ex->refuse_status) {
+		c->state = LOCI_CONN_REFUSE;
+		return LOCI_STEP_AGAIN;
+	}
+	c->state = LOCI_CONN_HANDLE;
+	loci__exchange_handle(ex);
+	return LOCI_STEP_AGAIN;
+}
+
+/* RFC 9112 2.2: empty lines before a request line are ignored. */
+static void skip_empty_lines(struct loci__conn *c)
+{
+	struct loci__input *in = &c->in;
+	while (c->scanned < 2 && in->len >= 2 && memcmp(in->p + in->off, "\r\n", 2) == 0) {
+		loci__input_consume(in, 2);
+		c->scanned = 0;
+	}
+}
+
+static enum loci__step read_head(struct loci__conn *c)
+{
+	if (!c->readable) {
+		if (!c->in.len && atomic_load(&c->loop->shared->stopping))
+			return LOCI_STEP_CLOSE;
+		loci__conn_timer(c, c->in.len ? LOCI_TIMER_HEAD : LOCI_TIMER_IDLE, false);
+		if (!c->in.len)
+			input_free(&c->in);
+		return LOCI_STEP_READ;
+	}
+	char *p = loci__input_reserve(&c->in, READ_MIN);
+	if (!p)
+		return LOCI_STEP_CLOSE;
+	ssize_t n = loci__conn_read(c, p, c->in.cap - c->in.off - c->in.len);
+	if (n > 0)
+		c->in.len += (size_t)n;
+	return n > 0 || (n < 0 && errno == EAGAIN) ? LOCI_STEP_AGAIN : LOCI_STEP_CLOSE;
+}
+
+static enum loci__step step_head(struct loci__conn *c)
+{
+	size_t max = c->loop->shared->max_head;
+	skip_empty_lines(c);
+	if (!c->in.len)
+		return read_head(c);
+	ssize_t n = loci__http_head_scan(c->in.p + c->in.off, c->in.len, &c->scanned);
+	if (n < 0)
+		loci__step_refuse(c, 400, "malformed request head");
+	else if ((size_t)n > max || (!n && c->in.len >= max))
+		loci__step_refuse(c, 431, "the request head is too long");
+	else if (n)
+		return begin(c, (size_t)n);
+	else
+		return read_head(c);
+	return LOCI_STEP_AGAIN;
+}
+
+static enum loci__step step_drain(struct loci__conn *c)
+{
+	while (c->discard) {
+		size_t want =
+		        c->discard < LOCI_HTTP_SCRATCH ? (size_t)c->discard : LOCI_HTTP_SCRATCH;
+		ssize_t n = c->readable ? loci__conn_read(c, c->loop->scratch, want) : -1;
+		if (n < 0 && !c->readable) {
+			loci__conn_timer(c, LOCI_TIMER_BODY, false);
+			return LOCI_STEP_READ;
+		}
+		if (n <= 0)
+			return LOCI_STEP_CLOSE;
+		c->discard -= (uint64_t)n;
+	}
+	loci__conn_timer(c, LOCI_TIMER_NONE, false);
+	c->state = LOCI_CONN_HEAD;
+	return LOCI_STEP_AGAIN;
+}
+
+static enum loci__step step_linger(struct loci__conn *c)
+{
+	for (size_t run = 0; run < LINGER_RUN; run += LOCI_HTTP_SCRATCH) {
+		if (!c->readable)
+			return LOCI_STEP_READ;
+		ssize_t n = loci__conn_read(c, c->loop->scratch, LOCI_HTTP_SCRATCH);
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			return LOCI_STEP_CLOSE;
+		c->discard += n > 0 ? (uint64_t)n : 0;
+		if (c->discard > LINGER_MAX)
+			return LOCI_STEP_CLOSE;
+	}
+	return LOCI_STEP_READ;
+}
+
+static enum loci__step (*const steps[LOCI_CONN_STATES_])(struct loci__conn *c) = {
+        [LOCI_CONN_HEAD] = step_head,       [LOCI_CONN_HANDLE] = step_handle,
+        [LOCI_CONN_BODY] = loci__step_body, [LOCI_CONN_REFUSE] = step_refuse,
+        [LOCI_CONN_SEND] = loci__step_send, [LOCI_CONN_DRAIN] = step_drain,
+        [LOCI_CONN_LINGER] = step_linger,
+};
+
+/* --- the pump --- */
+
+static void on_readable(h2o_socket_t *sock, const char *err)
+{
+	struct loci__conn *c = sock->data;
+	(void)err; /* the next read says what it is */
+	c->readable = true;
+	loci__conn_pump(c);
+}
+
+static void on_writable(h2o_socket_t *sock, const char *err)
+{
+	(void)err;
+	loci__conn_pump(sock->data);
+}
+
+void loci__conn_pump(struct loci__conn *c)
+{
+	enum loci__step want = LOCI_STEP_AGAIN;
+	for (int i = 0; want == LOCI_STEP_AGAIN && i < STEPS_MAX; i++)
+		want = steps[c->state](c);
+	if (want == LOCI_STEP_CLOSE) {
+		loci__conn_close(c, "connection lost");
+		return;
+	}
+	if (want == LOCI_STEP_READ && !h2o_socket_is_reading(c->sock))
+		h2o_socket_read_start(c->sock, on_readable);
+	if (want != LOCI_STEP_READ && h2o_socket_is_reading(c->sock))
+		h2o_socket_read_stop(c->sock);
+	/* Out of steps: notify_write comes back after the next poll. */
+	if ((want == LOCI_STEP_WRITE || want == LOCI_STEP_AGAIN) && !h2o_socket_is_writing(c->sock))
+		h2o_socket_notify_write(c->sock, on_writable);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection: a state machine whose steps try to go on and say what they wait for. Only the pump
+ * runs steps, only from callbacks of the loop, and only the pump, a timer and the loop's own end
+ * close a connection: no step ever finds its connection gone.
+ */
+#ifndef LOCI_REGISTRY_HTTP_CONN_H
+#define LOCI_REGISTRY_HTTP_CONN_H
+
+#include "registry/http/exchange.h"
+#include "registry/http/loop.h"
+#include "registry/http/stream.h"
+
+#include <sys/socket.h>
+
+enum loci__conn_state {
+	LOCI_CONN_HEAD,   /* waits for a request head */
+	LOCI_CONN_HANDLE, /* its handler runs on a worker */
+	LOCI_CONN_BODY,   /* the body goes into a sink */
+	LOCI_CONN_REFUSE, /* the sink is being given up, an error response follows */
+	LOCI_CONN_SEND,   /* the response goes out */
+	LOCI_CONN_DRAIN,  /* a short body nobody wanted is thrown away, the next head follows */
+	LOCI_CONN_LINGER, /* the response said close: read on until the client has seen it */
+	LOCI_CONN_STATES_,
+};
+
+/* What a step wants next. */
+enum loci__step {
+	LOCI_STEP_AGAIN, /* run the state's step (maybe another state's) */
+	LOCI_STEP_READ,  /* when the socket is readable, or a job is done */
+	LOCI_STEP_WRITE, /* when it is writable; also the fair way to let others run */
+	LOCI_STEP_JOB,   /* when the job is done */
+	LOCI_STEP_CLOSE,
+};
+
+/* Bytes that were read and not yet used. */
+struct loci__input {
+	char *p;
+	size_t off;
+	size_t len; /* behind off */
+	size_t cap;
+};
+
+struct loci__conn {
+	h2o_linklist_t link; /* first */
+	struct loci__http_loop *loop;
+	h2o_socket_t *sock;
+	struct loci__http_stream stream;
+	enum loci__conn_state state;
+	h2o_timeout_entry_t timer;
+	enum loci__timer timer_kind;
+	struct loci__input in;
+	size_t scanned;            /* of in, by the search for the head's end */
+	bool readable;             /* a read may give something */
+	uint64_t discard;          /* DRAIN: bytes to go; LINGER: bytes so far */
+	struct loci__exchange *ex; /* the request under way, or NULL */
+	char peer[INET6_ADDRSTRLEN];
+};
+
+/* Takes over the fd; it is closed when memory is out. */
+void loci__conn_accept(struct loci__http_loop *l, int take_fd, const struct sockaddr *from);
+void loci__conn_pump(struct loci__conn *c);
+/* why: for the access log of a request that is cut. */
+void loci__conn_close(struct loci__conn *c, const char *why);
+/* The server stops: closes a connection that waits for nothing but a further request. */
+void loci__conn_close_if_idle(struct loci__conn *c);
+
+/* For the steps: one timer, started anew when the kind changes or restart is set. */
+void loci__conn_timer(struct loci__conn *c, enum loci__timer kind, bool restart);
+/* Up to n bytes from the socket: > 0, 0 the client's end, -1 with errno EAGAIN or worse. Keeps
+ * .readable. */
+ssize_t loci__conn_read(struct loci__conn *c, void *p, size_t n);
+/* Room for n more bytes behind what is there; NULL when memory is out. */
+char *loci__input_reserve(struct loci__input *in, size_t n);
+void loci__input_consume(struct loci__input *in, size_t n);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/http/exchange.h"
+
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/logger.h"
+#include "registry/http/conn.h"
+
+#include <string.h>
+
+/* Closing the last fd of a deleted file frees its blocks, which takes a while when it is big. */
+#define CLOSE_INLINE_MAX (1024 * 1024)
+
+struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head, size_t n)
+{
+	struct loci__exchange *ex = malloc(sizeof(*ex) + n + 1);
+	if (!ex)
+		return NULL;
+	memset(ex, 0, sizeof(*ex));
+	ex->loop = c->loop;
+	ex->conn = c;
+	ex->started_ms = loci__clock_ms();
+	memcpy(ex->peer, c->peer, sizeof(ex->peer));
+	if (!n)
+		return ex;
+	memcpy(ex->head_bytes, head, n);
+	ex->head_bytes[n] = '\0';
+	ex->refuse_status = loci__http_head_parse(ex->head_bytes, n, &ex->head);
+	ex->refuse_reason = ex->head.reason;
+	ex->rq = (struct loci_http_request){
+	        .struct_size = sizeof(ex->rq),
+	        .method = ex->head.method,
+	        .target = ex->head.target,
+	        .scheme = "http",
+	        .host = ex->head.host,
+	        .peer = ex->peer[0] ? ex->peer : NULL,
+	        .headers = ex->head.headers,
+	        .n_headers = ex->head.n_headers,
+	        .body_length = ex->head.body_length,
+	};
+	loci__body_init(ex);
+	return ex;
+}
+
+/* --- jobs --- */
+
+static void run_job(struct loci__job *j)
+{
+	struct loci__exchange *ex = H2O_STRUCT_FROM_MEMBER(struct loci__exchange, job, j);
+	ex->work(ex);
+	h2o_multithread_send_message(&ex->loop->receiver, &ex->done);
+}
+
+static void submit(struct loci__exchange *ex, void (*work)(struct loci__exchange *ex))
+{
+	ex->busy = true;
+	ex->work = work;
+	ex->job.run = run_job;
+	memset(&ex->done, 0, sizeof(ex->done));
+	ex->loop->n_jobs++;
+	loci__workers_submit(ex->loop->shared->workers, &ex->job);
+}
+
+void loci__exchange_job_done(struct loci__exchange *ex)
+{
+	ex->busy = false;
+	ex->loop->n_jobs--;
+	if (ex->conn)
+		loci__conn_pump(ex->conn);
+	else
+		loci__exchange_leave(ex);
+}
+
+static void handle(struct loci__exchange *ex)
+{
+	ex->rs = loci_registry_handle(ex->loop->shared->registry, &ex->rq);
+	if (ex->rs)
+		ex->sink = loci__steal_ptr(&ex->rs->sink);
+}
+
+void loci__exchange_handle(struct loci__exchange *ex)
+{
+	if (loci_registry_may_block(ex->loop->shared->registry, ex->rq.method, ex->rq.target))
+		submit(ex, handle);
+	else
+		handle(ex);
+}
+
+static void abort_sink(struct loci__exchange *ex)
+{
+	loci_http_sink_abort(loci__steal_ptr(&ex->sink));
+}
+
+void loci__exchange_abort_sink(struct loci__exchange *ex)
+{
+	submit(ex, abort_sink);
+}
+
+/* A failed write aborts at once, so that the client finds its session free when it hears of it. */
+static void feed(struct loci__exchange *ex)
+{
+	if (ex->chunk_n && loci_http_sink_write(ex->sink, ex->chunk, ex->chunk_n, ex->rs) < 0) {
+		ex->failed = true;
+		abort_sink(ex);
+	} else if (ex->last) {
+		loci_http_sink_finish(loci__steal_ptr(&ex->sink), ex->rs);
+		ex->finished = true;
+	}
+}
+
+void loci__exchange_feed(struct loci__exchange *ex)
+{
+	struct loci__body *b = &ex->body;
+	ex->chunk = b->buf[b->filling];
+	ex->chunk_n = b->fill_n;
+	ex->last = b->ended;
+	b->filling ^= 1;
+	b->fill_n = 0;
+	submit(ex, feed);
+}
+
+/* --- the end --- */
+
+static void release(struct loci__exchange *ex)
+{
+	abort_sink(ex);
+	loci_http_response_free(loci__steal_ptr(&ex->rs));
+}
+
+static bool release_may_block(const struct loci__exchange *ex)
+{
+	return ex->sink || (ex->rs && ex->rs->file_fd >= 0 && ex->rs->file_len > CLOSE_INLINE_MAX);
+}
+
+void loci__exchange_leave(struct loci__exchange *ex)
+{
+	ex->conn = NULL;
+	if (ex->busy)
+		return; /* comes back through _job_done */
+	if (!ex->released) {
+		ex->released = true;
+		if (release_may_block(ex)) {
+			submit(ex, release);
+			return;
+		}
+		release(ex);
+	}
+	loci__body_done(&ex->body);
+	loci__buf_done(&ex->reply.head);
+	free(ex);
+}
+
+/* --- the access log --- */
+
+void loci__exchange_log(struct loci__exchange *ex, const char *why)
+{
+	const struct loci__http_shared *shared = ex->loop->shared;
+	char status[8], in[24], out[24], duration[24];
+	if (ex->logged || !shared->access_log || !loci__log_wants(shared->log, LOCI_LOG_INFO))
+		return;
+	ex->logged = true;
+	snprintf(status, sizeof(status), "%d", ex->reply.status);
+	snprintf(in, sizeof(in), "%llu", (unsigned long long)ex->body.received);
+	snprintf(out, sizeof(out), "%llu", (unsigned long long)ex->reply.sent);
+	snprintf(duration, sizeof(duration), "%llu",
+	         (unsigned long long)(loci__clock_ms() - ex->started_ms));
+	/* reason stands last: it is only there when the request did not go well */
+	const struct loci_log_field fields[] = {
+	        {"method", ex->head.method ? ex->head.method : "-"},
+	        {"target", ex->head.target ? ex->head.target : "-"},
+	        {"status", status}, /* "0": nothing was sent */
+	        {"bytes_in", in},
+	        {"bytes_out", out},
+	        {"duration_ms", duration},
+	        {"peer", ex->peer[0] ? ex->peer : "-"},
+	        {"user_agent", ex->head.user_agent ? ex->head.user_agent : "-"},
+	        {"reason", why ? why : ex->refuse_reason},
+	};
+	size_t n = loci__array_len(fields) - (why || ex->refuse_status ? 0 : 1);
+	loci__log_fields(shared->log, LOCI_LOG_INFO, "access", "request", fields, n);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A request and its response, from the complete head to the last byte sent. It lives apart from its
+ * connection, with a copy of the head, because a job on a worker may outlive the client: then the
+ * exchange is an orphan that gives its sink and its file back, on a worker, and vanishes.
+ *
+ * At most one job is in flight, which keeps chunks of a body in order without a lock. While .busy,
+ * everything below "the worker's" belongs to the worker.
+ */
+#ifndef LOCI_REGISTRY_HTTP_EXCHANGE_H
+#define LOCI_REGISTRY_HTTP_EXCHANGE_H
+
+#include "core/base/buf.h"
+#include "registry/http/chunked.h"
+#include "registry/http/head.h"
+#include "registry/http/loop.h"
+
+#include <netinet/in.h>
+#include <sys/uio.h>
+
+#define LOCI_HTTP_BODY_BUFFER (256 * 1024) /* bytes; two of them an upload */
+
+struct loci__conn;
+
+/* The way of a body in: a pair of buffers, one filled from the socket while the other is used. */
+struct loci__body {
+	uint64_t left; /* bytes to come, when not chunked */
+	bool is_chunked;
+	bool ended; /* every byte has been read from the connection */
+	struct loci__chunked chunked;
+	uint64_t received;
+	const char *interim; /* what is left to send of "100 Continue", or NULL */
+	unsigned progress;   /* bytes since the timer was started */
+	char *buf[2];
+	size_t cap;
+	unsigned filling;
+	size_t fill_n;
+};
+
+/* The way of a response out. */
+struct loci__reply {
+	struct loci_buf head;
+	struct iovec iov[2];
+	int n_iov;
+	uint64_t file_off;
+	uint64_t file_left;
+	int status;
+	uint64_t sent; /* bytes of body */
+	bool close;    /* the connection ends with it */
+	bool started;
+};
+
+struct loci__exchange {
+	struct loci__job job;
+	h2o_multithread_message_t done;
+	struct loci__http_loop *loop;
+	struct loci__conn *conn; /* NULL: gone */
+	bool busy;
+	bool released; /* the last job has been submitted */
+	bool logged;
+	uint64_t started_ms;
+	char peer[INET6_ADDRSTRLEN];
+	struct loci__http_head head;
+	struct loci_http_request rq;
+	struct loci__body body;
+	struct loci__reply reply;
+	int refuse_status; /* with the text, once the driver gave up on the request */
+	const char *refuse_reason;
+
+	/* the worker's */
+	void (*work)(struct loci__exchange *ex);
+	struct loci_http_response *rs;
+	struct loci_http_sink *sink;
+	const char *chunk; /* for the sink */
+	size_t chunk_n;
+	bool last; /* no more after this chunk */
+	bool failed;
+	bool finished; /* rs is the sink's response */
+
+	char head_bytes[];
+};
+
+/* Copies the n bytes of a head and parses the copy. NULL when memory is out; a head that is refused
+ * gives an exchange with refuse_status set. */
+struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head, size_t n);
+/* The connection lets go of it. */
+void loci__exchange_leave(struct loci__exchange *ex);
+/* Calls the registry's handler: here, or on a worker (then .busy). */
+void loci__exchange_handle(struct loci__exchange *ex);
+/* Submits what was filled to the sink; last: and finishes it. */
+void loci__exchange_feed(struct loci__exchange *ex);
+/* Gives the sink up, on a worker. */
+void loci__exchange_abort_sink(struct loci__exchange *ex);
+/* For the loop's receiver. */
+void loci__exchange_job_done(struct loci__exchange *ex);
+/* One access-log record. why: NULL, or what cut the request short. */
+void loci__exchange_log(struct loci__exchange *ex, const char *why);
+
+/* body.c */
+void loci__body_init(struct loci__exchange *ex);
+void loci__body_done(struct loci__body *b);
+/* Throws away what of the body has already been read; true when it ended so. */
+bool loci__body_discard(struct loci__conn *c, struct loci__body *b);
+
+/* reply.c: decides whether the connection goes on, and makes the head. 0 or NOMEM. */
+int loci__reply_init(struct loci__conn *c, struct loci__exchange *ex);
+
+#endif

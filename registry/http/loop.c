@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/http/loop.h"
+
+#include "registry/http/conn.h"
+
+#include "core/base/clock.h"
+#include "core/base/logger.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#define ACCEPT_PAUSE_MS 100 /* when fds are out: a level-triggered listener would spin */
+#define ACCEPT_RUN      16  /* of one event: other loops shall have their share */
+
+const char *loci__loop_date(struct loci__http_loop *l)
+{
+	static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+	static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+	                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	time_t now = (time_t)loci__clock_epoch();
+	struct tm t;
+	if ((uint64_t)now == l->date_at)
+		return l->date;
+	gmtime_r(&now, &t);
+	snprintf(l->date, sizeof(l->date), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday],
+	         t.tm_mday, months[t.tm_mon], 1900 + t.tm_year, t.tm_hour, t.tm_min, t.tm_sec);
+	l->date_at = (uint64_t)now;
+	return l->date;
+}
+
+/* --- accepting --- */
+
+static void on_accept(h2o_socket_t *listener, const char *err);
+
+static void pause_accepting(struct loci__http_loop *l)
+{
+	if (h2o_timeout_is_linked(&l->accept_entry))
+		return;
+	for (size_t i = 0; i < l->n_listeners; i++)
+		h2o_socket_read_stop(l->listeners[i]);
+	h2o_timeout_link(l->ev, &l->accept_pause, &l->accept_entry);
+}
+
+static void on_accept_pause_over(h2o_timeout_entry_t *entry)
+{
+	struct loci__http_loop *l =
+	        H2O_STRUCT_FROM_MEMBER(struct loci__http_loop, accept_entry, entry);
+	for (size_t i = 0; i < l->n_listeners; i++)
+		h2o_socket_read_start(l->listeners[i], on_accept);
+}
+
+static bool out_of_resources(int sys_errno)
+{
+	return sys_errno == EMFILE || sys_errno == ENFILE || sys_errno == ENOBUFS ||
+	       sys_errno == ENOMEM;
+}
+
+static bool is_full(const struct loci__http_shared *s)
+{
+	return atomic_load(&s->connections) >= s->max_connections;
+}
+
+static void on_accept(h2o_socket_t *listener, const char *err)
+{
+	struct loci__http_loop *l = listener->data;
+	(void)err;
+	for (int i = 0; i < ACCEPT_RUN; i++) {
+		struct sockaddr_storage from = {0};
+		socklen_t n = sizeof(from);
+		if (is_full(l->shared)) {
+			pause_accepting(l);
+			return;
+		}
+		int fd = accept4(h2o_socket_get_fd(listener), (struct sockaddr *)&from, &n,
+		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			loci__conn_accept(l, fd, (struct sockaddr *)&from);
+		} else if (out_of_resources(errno)) {
+			loci__log(l->shared->log, LOCI_LOG_WARN, "http", "accept: %s",
+			          strerror(errno));
+			pause_accepting(l);
+			return;
+		} else if (errno == EAGAIN) {
+			return;
+		} /* anything else is about that one connection, which is gone */
+	}
+}
+
+void loci__loop_listen(struct loci__http_loop *l, int take_fd)
+{
+	h2o_socket_t *sock = h2o_evloop_socket_create(l->ev, take_fd, H2O_SOCKET_FLAG_DONT_READ);
+	sock->data = l;
+	l->listeners[l->n_listeners++] = sock;
+	h2o_socket_read_start(sock, on_accept);
+}
+
+static void stop_listening(struct loci__http_loop *l)
+{
+	if (h2o_timeout_is_linked(&l->accept_entry))
+		h2o_timeout_unlink(&l->accept_entry);
+	for (size_t i = 0; i < l->n_listeners; i++)
+		h2o_socket_close(l->listeners[i]);
+	l->n_listeners = 0;
+}
+
+/* --- stopping --- */
+
+static void foreach_conn(struct loci__http_loop *l, void (*fn)(struct loci__conn *c))
+{
+	for (h2o_linklist_t *at = l->conns.next, *next; at != &l->conns; at = next) {
+		next = at->next;
+		fn(H2O_STRUCT_FROM_MEMBER(struct loci__conn, link, at));
+	}
+}
+
+static void cut(struct loci__conn *c)
+{
+	loci__conn_close(c, "cut: the server stops");
+}
+
+static void on_drain_over(h2o_timeout_entry_t *entry)
+{
+	foreach_conn(H2O_STRUCT_FROM_MEMBER(struct loci__http_loop, drain_entry, entry), cut);
+}
+
+static void begin_drain(struct loci__http_loop *l)
+{
+	l->draining = true;
+	stop_listening(l);
+	foreach_conn(l, loci__conn_close_if_idle);
+	h2o_timeout_link(l->ev, &l->drain, &l->drain_entry);
+}
+
+/* --- life --- */
+
+static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+	(void)receiver;
+	while (!h2o_linklist_is_empty(messages)) {
+		struct loci__exchange *ex =
+		        H2O_STRUCT_FROM_MEMBER(struct loci__exchange, done.link, messages->next);
+		h2o_linklist_unlink(&ex->done.link);
+		loci__exchange_job_done(ex);
+	}
+}
+
+void loci__loop_init(struct loci__http_loop *l, struct loci__http_shared *shared, h2o_loop_t *ev)
+{
+	memset(l, 0, sizeof(*l));
+	l->shared = shared;
+	l->ev = ev;
+	h2o_linklist_init_anchor(&l->conns);
+	for (int i = 0; i < LOCI_TIMERS_; i++)
+		h2o_timeout_init(ev, &l->timers[i], shared->timer_ms[i]);
+	h2o_timeout_init(ev, &l->accept_pause, ACCEPT_PAUSE_MS);
+	h2o_timeout_init(ev, &l->drain, shared->drain_ms);
+	l->accept_entry.cb = on_accept_pause_over;
+	l->drain_entry.cb = on_drain_over;
+	l->queue = h2o_multithread_create_queue(ev);
+	h2o_multithread_register_receiver(l->queue, &l->receiver, on_messages);
+}
+
+void loci__loop_wake(struct loci__http_loop *l)
+{
+	h2o_multithread_send_message(&l->receiver, NULL);
+}
+
+void loci__loop_run(struct loci__http_loop *l)
+{
+	while (!l->draining || l->n_conns || l->n_jobs) {
+		if (!l->draining && atomic_load(&l->shared->stopping))
+			begin_drain(l);
+		else
+			h2o_evloop_run(l->ev, INT32_MAX); /* -1 on EINTR: no matter */
+	}
+}
+
+void loci__loop_done(struct loci__http_loop *l)
+{
+	if (h2o_timeout_is_linked(&l->drain_entry))
+		h2o_timeout_unlink(&l->drain_entry);
+	stop_listening(l);
+	h2o_timeout_dispose(l->ev, &l->drain);
+	h2o_timeout_dispose(l->ev, &l->accept_pause);
+	for (int i = 0; i < LOCI_TIMERS_; i++)
+		h2o_timeout_dispose(l->ev, &l->timers[i]);
+	h2o_multithread_unregister_receiver(l->queue, &l->receiver);
+	h2o_multithread_destroy_queue(l->queue);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One event loop: its listeners, connections, time-outs and the door through which workers hand
+ * results back. Everything of a loop is made, used and disposed on the thread that runs it, because
+ * libh2o keeps thread-local pools behind its objects; only loci__loop_wake may come from elsewhere.
+ */
+#ifndef LOCI_REGISTRY_HTTP_LOOP_H
+#define LOCI_REGISTRY_HTTP_LOOP_H
+
+#include "loci/registry_http.h"
+#include "registry/http/h2o_api.h"
+#include "registry/http/listen.h"
+#include "registry/http/workers.h"
+
+#include <stdatomic.h>
+
+/* All entries of one time-out list have the same duration: one timer per connection moves between
+ * these lists. */
+enum loci__timer {
+	LOCI_TIMER_IDLE,
+	LOCI_TIMER_HEAD,
+	LOCI_TIMER_BODY,
+	LOCI_TIMER_WRITE,
+	LOCI_TIMER_LINGER,
+	LOCI_TIMERS_,
+	LOCI_TIMER_NONE = LOCI_TIMERS_,
+};
+
+#define LOCI_HTTP_SCRATCH  (64 * 1024)
+#define LOCI_HTTP_DATE_MAX 32
+
+/* What the loops of a server share: constant while they run, but for the atomics. */
+struct loci__http_shared {
+	struct loci_registry *registry;
+	const struct loci_log *log;
+	struct loci__workers *workers;
+	uint64_t timer_ms[LOCI_TIMERS_];
+	uint64_t drain_ms;
+	size_t max_head;
+	unsigned max_connections;
+	bool access_log;
+	atomic_uint connections;
+	atomic_bool stopping;
+};
+
+struct loci__http_loop {
+	struct loci__http_shared *shared;
+	h2o_loop_t *ev;
+	h2o_multithread_queue_t *queue;
+	h2o_multithread_receiver_t receiver; /* of finished exchange jobs */
+	h2o_timeout_t timers[LOCI_TIMERS_];
+	h2o_timeout_t accept_pause;
+	h2o_timeout_entry_t accept_entry;
+	h2o_timeout_t drain;
+	h2o_timeout_entry_t drain_entry;
+	h2o_socket_t *listeners[LOCI_HTTP_LISTEN_MAX * 2];
+	size_t n_listeners;
+	h2o_linklist_t conns;
+	size_t n_conns;
+	size_t n_jobs; /* on workers; the loop must outlive them */
+	bool draining;
+	uint64_t date_at; /* second of .date */
+	char date[LOCI_HTTP_DATE_MAX];
+	char scratch[LOCI_HTTP_SCRATCH]; /* for bytes that are thrown away */
+};
+
+void loci__loop_init(struct loci__http_loop *l, struct loci__http_shared *shared, h2o_loop_t *ev);
+/* Takes over the fd. */
+void loci__loop_listen(struct loci__http_loop *l, int take_fd);
+/* Until shared->stopping and all is drained. */
+void loci__loop_run(struct loci__http_loop *l);
+void loci__loop_done(struct loci__http_loop *l);
+/* From any thread, between _init and _done: looks at shared->stopping. */
+void loci__loop_wake(struct loci__http_loop *l);
+/* "Sun, 06 Nov 1994 08:49:37 GMT" */
+const char *loci__loop_date(struct loci__http_loop *l);
+
+#endif

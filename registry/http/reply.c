@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A response on its way out: head and body in one write, then the file in bursts by sendfile. Every
+ * response says its length; nothing here is chunked.
+ */
+#include "registry/http/steps.h"
+
+#include "core/base/cleanup.h"
+#include "core/base/logger.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define REPLY_HEAD_MAX (64 * 1024)
+#define FILE_BURST     (2 * 1024 * 1024) /* then other connections have their turn */
+#define DRAIN_MAX      (64 * 1024) /* an unread body up to this is read for keep-alive's sake */
+
+static const struct {
+	int status;
+	const char *text;
+} reasons[] = {
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {416, "Range Not Satisfiable"},
+        {417, "Expectation Failed"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {507, "Insufficient Storage"},
+};
+
+static const char *reason_of(int status)
+{
+	for (size_t i = 0; i < loci__array_len(reasons); i++)
+		if (reasons[i].status == status)
+			return reasons[i].text;
+	return "";
+}
+
+/* RFC 9110 8.6: these have no body and say no length. */
+static bool has_length(int status)
+{
+	return status != 204 && status != 304 && status >= 200;
+}
+
+/* A header that would break out of its line makes a response of its own; nobody should get one from
+ * a name in a URL. */
+static bool headers_are_safe(const struct loci_http_response *rs)
+{
+	for (size_t i = 0; i < rs->n_headers; i++)
+		if (strpbrk(rs->headers[i].name, "\r\n: ") || strpbrk(rs->headers[i].value, "\r\n"))
+			return false;
+	return true;
+}
+
+/* What cannot be sent becomes a 500; memory that is out, a 503 without a body. */
+static void make_sendable(struct loci__exchange *ex)
+{
+	if (ex->rs && !headers_are_safe(ex->rs)) {
+		loci__log(ex->loop->shared->log, LOCI_LOG_ERROR, "http",
+		          "response to %s %s: line break in a header", ex->head.method,
+		          ex->head.target);
+		loci_http_response_free(ex->rs);
+		ex->rs = loci_http_response_error(500, "UNKNOWN", "malformed response header");
+	}
+	ex->reply.status = ex->rs ? ex->rs->status : 503;
+}
+
+/* The connection can go on only when the next request's start is certain and near. */
+static bool must_close(struct loci__conn *c, struct loci__exchange *ex)
+{
+	struct loci__body *b = &ex->body;
+	if (!ex->head.keep_alive || ex->refuse_status || !ex->rs ||
+	    atomic_load(&c->loop->shared->stopping))
+		return true;
+	if (loci__body_discard(c, b))
+		return false;
+	/* A client that waits for "100 Continue" may send its body after all, or may not. */
+	return b->is_chunked || b->interim || b->left > DRAIN_MAX;
+}
+
+static void put_connection(struct loci_buf *h, const struct loci__exchange *ex)
+{
+	if (ex->reply.close)
+		loci__buf_puts(h, "connection: close\r\n");
+	else if (ex->head.minor == 0)
+		loci__buf_puts(h, "connection: keep-alive\r\n");
+}
+
+static void put_head(struct loci__conn *c, struct loci__exchange *ex, uint64_t length)
+{
+	struct loci_buf *h = &ex->reply.head;
+	int status = ex->reply.status;
+	loci__buf_printf(h, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
+	loci__buf_puts(h, "server: loci\r\ndate: ");
+	loci__buf_puts(h, loci__loop_date(c->loop));
+	loci__buf_puts(h, "\r\n");
+	for (size_t i = 0; ex->rs && i < ex->rs->n_headers; i++) {
+		loci__buf_puts(h, ex->rs->headers[i].name);
+		loci__buf_puts(h, ": ");
+		loci__buf_puts(h, ex->rs->headers[i].value);
+		loci__buf_puts(h, "\r\n");
+	}
+	if (has_length(status))
+		loci__buf_printf(h, "content-length: %llu\r\n", (unsigned long long)length);
+	put_connection(h, ex);
+	loci__buf_puts(h, "\r\n");
+}
+
+int loci__reply_init(struct loci__conn *c, struct loci__exchange *ex)
+{
+	struct loci__reply *r = &ex->reply;
+	make_sendable(ex);
+	const struct loci_http_response *rs = ex->rs;
+	bool is_head = ex->head.method && strcmp(ex->head.method, "HEAD") == 0;
+	bool bare = is_head || !rs || !has_length(r->status);
+	uint64_t length = rs ? rs->content_length : 0;
+	r->head = (struct loci_buf)LOCI_BUF_INIT(REPLY_HEAD_MAX);
+	r->close = must_close(c, ex);
+	if (!bare) {
+		/* What is there is what is said, or the next response would be read as this one's.
+		 */
+		bool is_file = rs->file_fd >= 0;
+		r->file_off = rs->file_off;
+		r->file_left = is_file ? rs->file_len : 0;
+		length = is_file ? rs->file_len : rs->body ? rs->body_len : 0;
+		if (!is_file && length)
+			r->iov[1] = (struct iovec){(char *)rs->body, (size_t)length};
+	}
+	put_head(c, ex, length);
+	r->iov[0] = (struct iovec){r->head.p, r->head.len};
+	r->n_iov = r->iov[1].iov_len ? 2 : 1;
+	return r->head.failed;
+}
+
+/* --- sending --- */
+
+/* Counts off what a write took. */
+static void advance(struct loci__reply *r, size_t n)
+{
+	for (int i = 0; i < 2; i++) {
+		size_t take = n < r->iov[i].iov_len ? n : r->iov[i].iov_len;
+		r->iov[i].iov_base = (char *)r->iov[i].iov_base + take;
+		r->iov[i].iov_len -= take;
+		n -= take;
+		if (i == 1)
+			r->sent += take;
+	}
+}
+
+static enum loci__step blocked(struct loci__conn *c, bool moved)
+{
+	loci__conn_timer(c, LOCI_TIMER_WRITE, moved);
+	return LOCI_STEP_WRITE;
+}
+
+static enum loci__step send_memory(struct loci__conn *c, struct loci__reply *r)
+{
+	int first = r->iov[0].iov_len ? 0 : 1;
+	ssize_t n = c->stream.ops->write(&c->stream, r->iov + first, r->n_iov - first,
+	                                 r->file_left > 0);
+	if (n < 0)
+		return errno == EAGAIN ? blocked(c, false) : LOCI_STEP_CLOSE;
+	r->started = true;
+	advance(r, (size_t)n);
+	return r->iov[0].iov_len + r->iov[1].iov_len ? blocked(c, true) : LOCI_STEP_AGAIN;
+}
+
+static enum loci__step send_file(struct loci__conn *c, struct loci__exchange *ex)
+{
+	struct loci__reply *r = &ex->reply;
+	size_t burst = FILE_BURST;
+	while (burst && r->file_left) {
+		size_t want = r->file_left < burst ? (size_t)r->file_left : burst;
+		ssize_t n =
+		        c->stream.ops->send_file(&c->stream, ex->rs->file_fd, r->file_off, want);
+		if (n < 0)
+			return errno == EAGAIN ? blocked(c, burst < FILE_BURST) : LOCI_STEP_CLOSE;
+		if (n == 0) {
+			loci__log(c->loop->shared->log, LOCI_LOG_ERROR, "http",
+			          "response to %s: the file ends %llu bytes early", ex->head.target,
+			          (unsigned long long)r->file_left);
+			return LOCI_STEP_CLOSE;
+		}
+		burst -= (size_t)n;
+		r->file_off += (uint64_t)n;
+		r->file_left -= (uint64_t)n;
+		r->sent += (uint64_t)n;
+	}
+	return r->file_left ? blocked(c, true) : LOCI_STEP_AGAIN;
+}
+
+enum loci__step loci__step_send(struct loci__conn *c)
+{
+	struct loci__reply *r = &c->ex->reply;
+	if (r->iov[0].iov_len + r->iov[1].iov_len)
+		return send_memory(c, r);
+	if (r->file_left)
+		return send_file(c, c->ex);
+	return loci__step_next(c);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server of loci/registry_http.h: listeners, a thread per loop, the workers, and their end. */
+#include "loci/registry_http.h"
+
+#include "registry/http/loop.h"
+
+#include "core/base/cleanup.h"
+#include "core/base/err.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+#define LOOPS_MAX       256
+#define WORKERS_MAX     1024
+#define WORKERS_MIN     4
+#define LINGER_MS       3000
+#define FDS_SPARE       64 /* for the store, listeners and the like */
+#define CONNECTIONS_MIN 16
+#define CONNECTIONS_MAX 1000000
+
+struct loop_thread {
+	struct loci_http_server *server;
+	unsigned i;
+	pthread_t id;
+	struct loci__http_loop *room;
+	struct loci__http_loop *loop; /* while it runs; under the server's lock */
+};
+
+struct loci_http_server {
+	struct loci__http_shared shared;
+	struct loci__listener listeners[LOCI_HTTP_LISTEN_MAX];
+	size_t n_listeners;
+	unsigned n_workers;
+	pthread_mutex_t lock;
+	unsigned n_loops;
+	struct loop_thread threads[];
+};
+
+static uint64_t or_default(uint64_t v, uint64_t standard)
+{
+	return v ? v : standard;
+}
+
+static unsigned cores(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	return n < 1 ? 1 : n > LOOPS_MAX ? LOOPS_MAX : (unsigned)n;
+}
+
+/* A connection may hold a file as well. */
+static unsigned connections_by_fds(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur > CONNECTIONS_MAX)
+		return CONNECTIONS_MAX / 2;
+	if (r.rlim_cur < FDS_SPARE + 2 * CONNECTIONS_MIN)
+		return CONNECTIONS_MIN;
+	return (unsigned)(r.rlim_cur - FDS_SPARE) / 2;
+}
+
+static int check_opts(const struct loci_http_server_opts *o, struct loci_error *err)
+{
+	if (o->struct_size != sizeof(*o))
+		return loci__err_set(err, LOCI_E_USAGE, "http server: unknown size of its options");
+	if (!o->registry || !o->n_listen)
+		return loci__err_set(err, LOCI_E_USAGE,
+		                     "http server: expected a registry and a listen address");
+	if (o->n_listen > LOCI_HTTP_LISTEN_MAX)
+		return loci__err_set(err, LOCI_E_TOO_LARGE,
+		                     "http server: expected at most %d listen addresses",
+		                     LOCI_HTTP_LISTEN_MAX);
+	if (o->loops > LOOPS_MAX || o->workers > WORKERS_MAX)
+		return loci__err_set(err, LOCI_E_TOO_LARGE,
+		                     "http server: expected at most %d loops and %d workers",
+		                     LOOPS_MAX, WORKERS_MAX);
+	return 0;
+}
+
+static void fill_shared(struct loci__http_shared *s, const struct loci_http_server_opts *o)
+{
+	s->registry = o->registry;
+	s->log = o->log;
+	s->timer_ms[LOCI_TIMER_IDLE] = or_default(o->idle_ms, 60000);
+	s->timer_ms[LOCI_TIMER_HEAD] = or_default(o->head_ms, 10000);
+	s->timer_ms[LOCI_TIMER_BODY] = or_default(o->body_ms, 60000);
+	s->timer_ms[LOCI_TIMER_WRITE] = or_default(o->write_ms, 60000);
+	s->timer_ms[LOCI_TIMER_LINGER] = LINGER_MS;
+	s->drain_ms = or_default(o->drain_ms, 30000);
+	s->max_head = o->max_head ? o->max_head : 64 * 1024;
+	s->max_connections = o->max_connections ? o->max_connections : connections_by_fds();
+	s->access_log = o->access_log == LOCI_ACCESS_LOG_ON;
+}
+
+int loci_http_server_new(const struct loci_http_server_opts *o, struct loci_http_server **ret,
+                         struct loci_error *err)
+{
+	int rc = check_opts(o, err);
+	if (rc < 0)
+		return rc;
+	unsigned n_loops = o->loops ? o->loops : cores();
+	struct loci_http_server *s = calloc(1, sizeof(*s) + n_loops * sizeof(s->threads[0]));
+	if (!s)
+		return loci__err_nomem(err);
+	pthread_mutex_init(&s->lock, NULL);
+	s->n_loops = n_loops;
+	s->n_workers = o->workers ? o->workers : 2 * cores();
+	if (!o->workers && s->n_workers < WORKERS_MIN)
+		s->n_workers = WORKERS_MIN;
+	fill_shared(&s->shared, o);
+	for (; s->n_listeners < o->n_listen; s->n_listeners++) {
+		rc = loci__listener_open(o->listen[s->n_listeners], n_loops,
+		                         &s->listeners[s->n_listeners], err);
+		if (rc < 0) {
+			loci_http_server_free(s);
+			return rc;
+		}
+	}
+	*ret = s;
+	return 0;
+}
+
+const char *loci_http_server_address(const struct loci_http_server *s, size_t i)
+{
+	return i < s->n_listeners ? s->listeners[i].text : NULL;
+}
+
+/* --- running --- */
+
+static void set_loop(struct loop_thread *t, struct loci__http_loop *loop)
+{
+	pthread_mutex_lock(&t->server->lock);
+	t->loop = loop;
+	pthread_mutex_unlock(&t->server->lock);
+}
+
+static void take_listeners(struct loop_thread *t, struct loci__http_loop *loop)
+{
+	struct loci_http_server *s = t->server;
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		struct loci__listener *l = &s->listeners[i];
+		for (size_t j = t->i; j < l->n_fds; j += l->n_loops)
+			if (l->fds[j] >= 0)
+				loci__loop_listen(loop, loci__steal_fd(&l->fds[j]));
+	}
+}
+
+static void *loop_main(void *arg)
+{
+	struct loop_thread *t = arg;
+	struct loci__http_loop *loop = t->room;
+	h2o_evloop_t *ev = h2o_evloop_create();
+	loci__loop_init(loop, &t->server->shared, ev);
+	take_listeners(t, loop);
+	set_loop(t, loop); /* from here on _stop wakes it; stopping is looked at after this */
+	loci__loop_run(loop);
+	set_loop(t, NULL);
+	loci__loop_done(loop);
+	h2o_evloop_run(ev, 0); /* frees sockets that were closed since the last round */
+	h2o_evloop_destroy(ev);
+	return NULL;
+}
+
+int loci_http_server_run(struct loci_http_server *s, struct loci_error *err)
+{
+	unsigned started = 0;
+	int rc = loci__workers_new(s->n_workers, &s->shared.workers, err);
+	if (rc < 0)
+		return rc;
+	for (; started < s->n_loops; started++) {
+		struct loop_thread *t = &s->threads[started];
+		t->server = s;
+		t->i = started;
+		t->room = malloc(sizeof(*t->room));
+		rc = t->room ? loci__thread_start(&t->id, loop_main, t, err) : loci__err_nomem(err);
+		if (rc < 0) {
+			free(t->room);
+			loci_http_server_stop(s);
+			break;
+		}
+	}
+	for (unsigned i = 0; i < started; i++) {
+		pthread_join(s->threads[i].id, NULL);
+		free(s->threads[i].room);
+	}
+	loci__workers_free(s->shared.workers);
+	s->shared.workers = NULL;
+	return rc;
+}
+
+void loci_http_server_stop(struct loci_http_server *s)
+{
+	atomic_store(&s->shared.stopping, true);
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < s->n_loops; i++)
+		if (s->threads[i].loop)
+			loci__loop_wake(s->threads[i].loop);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void loci_http_server_free(struct loci_http_server *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_listeners; i++)
+		loci__listener_close(&s->listeners[i]);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/http/workers.h"
+
+#include "core/base/err.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+struct loci__workers {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct loci__job *first;
+	struct loci__job **last; /* where the next one goes */
+	bool ending;
+	unsigned n;
+	pthread_t threads[];
+};
+
+int loci__thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct loci_error *err)
+{
+	sigset_t all, old;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int rc = pthread_create(ret, NULL, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return rc ? loci__err_errno(err, rc, "start a thread") : 0;
+}
+
+/* The next job; NULL when all is done and no more will come. */
+static struct loci__job *take(struct loci__workers *w)
+{
+	pthread_mutex_lock(&w->lock);
+	while (!w->first && !w->ending)
+		pthread_cond_wait(&w->wake, &w->lock);
+	struct loci__job *j = w->first;
+	if (j) {
+		w->first = j->next;
+		if (!w->first)
+			w->last = &w->first;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return j;
+}
+
+static void *worker(void *arg)
+{
+	struct loci__job *j;
+	while ((j = take(arg)))
+		j->run(j);
+	return NULL;
+}
+
+int loci__workers_new(unsigned n, struct loci__workers **ret, struct loci_error *err)
+{
+	struct loci__workers *w = calloc(1, sizeof(*w) + n * sizeof(w->threads[0]));
+	if (!w)
+		return loci__err_nomem(err);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	w->last = &w->first;
+	for (; w->n < n; w->n++) {
+		int rc = loci__thread_start(&w->threads[w->n], worker, w, err);
+		if (rc < 0) {
+			loci__workers_free(w);
+			return rc;
+		}
+	}
+	*ret = w;
+	return 0;
+}
+
+void loci__workers_free(struct loci__workers *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->ending = true;
+	pthread_cond_broadcast(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	for (unsigned i = 0; i < w->n; i++)
+		pthread_join(w->threads[i], NULL);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+void loci__workers_submit(struct loci__workers *w, struct loci__job *j)
+{
+	j->next = NULL;
+	pthread_mutex_lock(&w->lock);
+	*w->last = j;
+	w->last = &j->next;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}

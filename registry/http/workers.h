@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threads for what may block (hash, disk, commit), shared by all loops: a plain first-in-first-out
+ * queue. A job is embedded in what it works on, so queueing needs no memory and cannot fail; its
+ * length is bounded by the connections, each of which has at most one job at a time.
+ */
+#ifndef LOCI_REGISTRY_HTTP_WORKERS_H
+#define LOCI_REGISTRY_HTTP_WORKERS_H
+
+#include "loci/error.h"
+
+struct loci__job {
+	void (*run)(struct loci__job *j); /* on a worker; the job may be gone when it returns */
+	struct loci__job *next;
+};
+
+struct loci__workers;
+
+int loci__workers_new(unsigned n, struct loci__workers **ret, struct loci_error *err);
+/* Runs what is queued to its end first. No _submit may come any more. NULL is fine. */
+void loci__workers_free(struct loci__workers *w);
+void loci__workers_submit(struct loci__workers *w, struct loci__job *j);
+
+#include <pthread.h>
+
+/* A thread with all signals blocked: they are the program's business, not ours. */
+int loci__thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct loci_error *err);
+
+#endif
