@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Visible blobs: a row says that the blob is there, a link row that a repository has it. The row is
+ * written after the file is on disk, so that a reader trusts the index; only a blob that was
+ * written without syncs (durability=relaxed) is looked at before it is promised, because a power
+ * cut may have shortened its file, and one found short counts as absent until it is sent again.
+ */
+#include "core/store/store.h"
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+int loci__blob_row_get(struct loci__txn *t, const struct loci_digest *d, struct loci__blob_row *ret,
+                       struct loci_error *err)
+{
+	struct loci__key k = loci__key_of_digest(d);
+	struct loci_slice val;
+	int rc = loci__txn_get(t, LOCI_INDEX_BLOB, &k, &val, err);
+	if (rc < 0)
+		return rc;
+	if (!loci__take_u64le(&val, &ret->size) || !loci__take_u64le(&val, &ret->time) ||
+	    !loci__take_u64le(&val, &ret->flags))
+		return loci__err_set(err, LOCI_E_INTERNAL, "index: the row of blob %s is damaged",
+		                     loci__digest_text(d).s);
+	return 0;
+}
+
+int loci__blob_row_put(struct loci__txn *t, const struct loci_digest *d,
+                       const struct loci__blob_row *row, struct loci_error *err)
+{
+	struct loci__key k = loci__key_of_digest(d);
+	char b[24];
+	loci__put_u64le(b, row->size);
+	loci__put_u64le(b + 8, row->time);
+	loci__put_u64le(b + 16, row->flags);
+	return loci__txn_put(t, LOCI_INDEX_BLOB, &k, (struct loci_slice){b, sizeof(b)}, err);
+}
+
+struct loci__key loci__key_of_holder(const struct loci_digest *d, enum loci__holder kind,
+                                     const char *repo)
+{
+	struct loci__key k = loci__key_of_digest(d);
+	char c = (char)kind;
+	loci__key_bytes(&k, &c, 1);
+	loci__key_text(&k, repo);
+	return k;
+}
+
+int loci__blob_link(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                    uint64_t lease_until, struct loci_error *err)
+{
+	if (repo) {
+		struct loci__key link = loci__key_of_repo_digest(repo, d);
+		struct loci__key holder = loci__key_of_holder(d, LOCI_HOLDER_LINK, repo);
+		int rc = loci__txn_put_u64(t, LOCI_INDEX_LINK, &link, loci__clock_epoch(), err);
+		if (rc == 0)
+			rc = loci__txn_put(t, LOCI_INDEX_HOLDER, &holder,
+			                   (struct loci_slice){"", 0}, err);
+		if (rc < 0)
+			return rc;
+	}
+	return loci__lease_put(t, d, lease_until, err);
+}
+
+int loci__blob_file(struct loci_store *st, const struct loci_digest *d,
+                    const struct loci__blob_row *row, int *ret_fd, struct loci_error *err)
+{
+	struct loci_blobs *b = st->sh->blobs;
+	uint64_t size;
+	int fd = -1;
+	int rc = b->ops->open(b, d, ret_fd ? &fd : NULL, &size, err);
+	if (rc == LOCI_E_NOT_FOUND || (rc == 0 && size != row->size)) {
+		if (fd >= 0)
+			close(fd);
+		return loci__err_set(err, LOCI_E_NOT_FOUND, "blob %s: its file is damaged or gone",
+		                     loci__digest_text(d).s);
+	}
+	if (rc == 0 && ret_fd)
+		*ret_fd = fd;
+	return rc;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int check_args(struct loci_store *st, const char *repo, const struct loci_digest *d,
+                      struct loci_error *err)
+{
+	int rc = loci__store_check(st, err);
+	if (rc == 0 && repo)
+		rc = loci__check_repo(repo, err);
+	return rc == 0 ? loci__check_digest(d, err) : rc;
+}
+
+/* In a snapshot. */
+static int find(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                struct loci__blob_row *ret, struct loci_error *err)
+{
+	int rc = 0;
+	if (repo) {
+		struct loci__key k = loci__key_of_repo_digest(repo, d);
+		rc = loci__txn_has(t, LOCI_INDEX_LINK, &k, err);
+	}
+	if (rc == 0)
+		rc = loci__blob_row_get(t, d, ret, err);
+	if (rc == LOCI_E_NOT_FOUND)
+		return loci__err_set(err, rc, "blob %s is not in %s%s%s", loci__digest_text(d).s,
+		                     repo ? "repository '" : "the store", repo ? repo : "",
+		                     repo ? "'" : "");
+	return rc;
+}
+
+static int look_up(struct loci_store *st, const char *repo, const struct loci_digest *d,
+                   struct loci__blob_row *ret, uint64_t *ret_lease, struct loci_error *err)
+{
+	loci__cleanup_read struct loci__txn t = {0};
+	int rc = check_args(st, repo, d, err);
+	if (rc == 0)
+		rc = loci__read_begin(st->sh->index, &t, err);
+	if (rc == 0)
+		rc = find(&t, repo, d, ret, err);
+	if (rc == 0)
+		rc = loci__lease_get(&t, d, ret_lease, err);
+	return rc;
+}
+
+int loci_blob_stat(struct loci_store *st, const char *repo, const struct loci_digest *d,
+                   uint64_t *ret_size, struct loci_error *err)
+{
+	struct loci__blob_row row;
+	uint64_t lease;
+	int rc = look_up(st, repo, d, &row, &lease, err);
+	if (rc == 0 && row.flags & LOCI_BLOB_UNSYNCED)
+		rc = loci__blob_file(st, d, &row, /* ret_fd= */ NULL, err);
+	if (rc < 0)
+		return rc;
+	loci__lease_renew(st, d, lease);
+	*ret_size = row.size;
+	return 0;
+}
+
+int loci_blob_open(struct loci_store *st, const char *repo, const struct loci_digest *d,
+                   int *ret_fd, uint64_t *ret_size, struct loci_error *err)
+{
+	struct loci__blob_row row;
+	uint64_t lease;
+	int rc = look_up(st, repo, d, &row, &lease, err);
+	if (rc == 0)
+		rc = loci__blob_file(st, d, &row, ret_fd, err);
+	if (rc == 0 && ret_size)
+		*ret_size = row.size;
+	return rc;
+}
+
+/* ---- linking --------------------------------------------------------------------------------- */
+
+struct blob_op {
+	const char *from;
+	const char *repo;
+	const struct loci_digest *digest;
+	uint64_t lease_until;
+};
+
+static int mount_op(struct loci__txn *t, void *arg, struct loci_error *err)
+{
+	const struct blob_op *o = arg;
+	struct loci__blob_row row;
+	int rc = find(t, o->from, o->digest, &row, err);
+	return rc < 0 ? rc : loci__blob_link(t, o->repo, o->digest, o->lease_until, err);
+}
+
+int loci_blob_mount(struct loci_store *st, const char *from_repo, const char *to_repo,
+                    const struct loci_digest *d, struct loci_error *err)
+{
+	struct loci__blob_row row;
+	uint64_t lease;
+	int rc = loci__check_repo(to_repo, err);
+	/* Most mounts that fail do so here, without a turn in the writer's queue. */
+	if (rc == 0)
+		rc = look_up(st, from_repo, d, &row, &lease, err);
+	if (rc == 0 && row.flags & LOCI_BLOB_UNSYNCED)
+		rc = loci__blob_file(st, d, &row, /* ret_fd= */ NULL, err);
+	if (rc < 0)
+		return rc;
+	struct blob_op o = {from_repo, to_repo, d, loci__lease_until(st)};
+	return loci__store_write(st, mount_op, &o, err);
+}
+
+static int unlink_op(struct loci__txn *t, void *arg, struct loci_error *err)
+{
+	const struct blob_op *o = arg;
+	struct loci__key k = loci__key_of_repo_digest(o->repo, o->digest);
+	int rc = loci__txn_del(t, LOCI_INDEX_LINK, &k, err);
+	if (rc == LOCI_E_NOT_FOUND)
+		return loci__err_set(err, rc, "blob %s is not in repository '%s'",
+		                     loci__digest_text(o->digest).s, o->repo);
+	if (rc < 0)
+		return rc;
+	struct loci__key holder = loci__key_of_holder(o->digest, LOCI_HOLDER_LINK, o->repo);
+	rc = loci__txn_del(t, LOCI_INDEX_HOLDER, &holder, err);
+	return rc == LOCI_E_NOT_FOUND ? 0 : rc;
+}
+
+/* Of no repository: only its lease ends, so that nothing keeps it but those who hold it. */
+static int unlease_op(struct loci__txn *t, void *arg, struct loci_error *err)
+{
+	const struct blob_op *o = arg;
+	struct loci__blob_row row;
+	int rc = find(t, /* repo= */ NULL, o->digest, &row, err);
+	if (rc < 0)
+		return rc;
+	struct loci__key k = loci__key_of_digest(o->digest);
+	rc = loci__txn_del(t, LOCI_INDEX_LEASE, &k, err);
+	return rc == LOCI_E_NOT_FOUND ? 0 : rc;
+}
+
+int loci_blob_delete(struct loci_store *st, const char *repo, const struct loci_digest *d,
+                     struct loci_error *err)
+{
+	int rc = check_args(st, repo, d, err);
+	if (rc < 0)
+		return rc;
+	struct blob_op o = {.repo = repo, .digest = d};
+	return loci__store_write(st, repo ? unlink_op : unlease_op, &o, err);
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Blobs as files: blobs/<alg>/<first two hex digits>/<hex>, sessions as files in uploads/.
+ *
+ * A session belongs to whoever holds flock on its file: the kernel lets go of it with its holder.
+ * Whoever gets the lock looks whether the name still leads to the same file, as the last holder may
+ * have published or removed it in between: the file that it has open would then be a blob.
+ *
+ * Order of a publish: data synced, renamed, the directory synced. The directory blobs/<alg>/xx may
+ * be young itself, made by a peer that has not yet synced its parent: the first publish of this
+ * process into it syncs the parent too. (The journal groups the syncs of several threads; grouping
+ * them here gained nothing.)
+ */
+#include "core/store/blobs_dir.h"
+
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/fs.h"
+#include "core/base/hex.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/file.h>
+
+#define DIR_MODE       0700
+#define BLOB_MODE      0600
+#define FANOUT         256
+#define TAKE_TRIES_MAX 16
+#define BLOB_PATH_MAX  (2 + 1 + 2 * 64 + 1) /* "ab/abcd…" */
+#define ALGS           3                    /* index 0 stays empty */
+
+struct dir_blobs {
+	struct loci_blobs base;
+	int uploads_fd;
+	int alg_fd[ALGS];
+	atomic_bool parent_synced[ALGS][FANOUT];
+};
+
+struct dir_session {
+	struct loci_session base;
+	int fd;
+	bool published;
+	struct loci_digest digest; /* of a published one */
+	char name[LOCI_SESSION_NAME_MAX];
+};
+
+static struct dir_blobs *dir_of(struct loci_blobs *b)
+{
+	return (struct dir_blobs *)b;
+}
+
+static struct dir_session *session_of(struct loci_session *s)
+{
+	return (struct dir_session *)s;
+}
+
+static void blob_path(const struct loci_digest *d, char path[BLOB_PATH_MAX])
+{
+	loci__hex_format(d->bytes, d->len, path + 3);
+	memcpy(path, path + 3, 2);
+	path[2] = '/';
+}
+
+static int alg_dir(struct dir_blobs *b, const struct loci_digest *d)
+{
+	return d->alg > 0 && d->alg < ALGS ? b->alg_fd[d->alg] : -1;
+}
+
+/* ---- blobs ----------------------------------------------------------------------------------- */
+
+static int blob_err(const struct loci_digest *d, const char *what, struct loci_error *err)
+{
+	char text[LOCI_DIGEST_STR_MAX];
+	int saved = errno;
+	loci_digest_format(d, text);
+	return loci__err_errno(err, saved, "%s blob %s", what, text);
+}
+
+static int dir_open(struct loci_blobs *base, const struct loci_digest *d, int *ret_fd,
+                    uint64_t *ret_size, struct loci_error *err)
+{
+	char path[BLOB_PATH_MAX];
+	struct stat st;
+	int dirfd = alg_dir(dir_of(base), d);
+	blob_path(d, path);
+	if (!ret_fd) {
+		if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return blob_err(d, "find", err);
+		*ret_size = (uint64_t)st.st_size;
+		return 0;
+	}
+	loci__cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return blob_err(d, "open", err);
+	*ret_size = (uint64_t)st.st_size;
+	*ret_fd = loci__steal_fd(&fd);
+	return 0;
+}
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+static struct dir_session *session_alloc(struct dir_blobs *b, const char *name)
+{
+	struct dir_session *s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->base.blobs = &b->base;
+	s->fd = -1;
+	memcpy(s->name, name, strlen(name) + 1); /* ≤ LOCI_SESSION_NAME_MAX by contract */
+	return s;
+}
+
+static void session_free(struct dir_session *s)
+{
+	/* Unlock by hand: a fork in another thread may hold a copy of the fd until it execs. */
+	if (s->fd >= 0)
+		flock(s->fd, LOCK_UN);
+	loci__close_fd(&s->fd);
+	free(s);
+}
+LOCI_DEFINE_CLEANUP(session_free_ptr, struct dir_session, session_free)
+
+static int session_err(const struct dir_session *s, const char *what, struct loci_error *err)
+{
+	return loci__err_sys(err, "%s upload session '%s'", what, s->name);
+}
+
+static int dir_session_new(struct loci_blobs *base, const char *name, struct loci_session **ret,
+                           struct loci_error *err)
+{
+	struct dir_blobs *b = dir_of(base);
+	loci__cleanup(session_free_ptr) struct dir_session *s = session_alloc(b, name);
+	if (!s)
+		return loci__err_nomem(err);
+	s->fd = openat(b->uploads_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	               BLOB_MODE);
+	if (s->fd < 0)
+		return session_err(s, "make", err);
+	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
+		return session_err(s, "lock", err);
+	*ret = &loci__steal_ptr(&s)->base;
+	return 0;
+}
+
+/* 1: the file that is locked is not the name's any more. */
+static int try_take(struct dir_blobs *b, struct dir_session *s, struct loci_error *err)
+{
+	struct stat held, named;
+	s->fd = openat(b->uploads_fd, s->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (s->fd < 0)
+		return session_err(s, "open", err);
+	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+		               ? loci__err_set(err, LOCI_E_BUSY,
+		                               "upload session '%s' is being written", s->name)
+		               : session_err(s, "lock", err);
+	if (fstat(s->fd, &held) < 0)
+		return session_err(s, "stat", err);
+	if (fstatat(b->uploads_fd, s->name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return session_err(s, "find", err);
+	if (held.st_ino != named.st_ino || held.st_dev != named.st_dev) {
+		loci__close_fd(&s->fd);
+		return 1;
+	}
+	s->base.size = (uint64_t)held.st_size;
+	s->base.sealed = held.st_nlink > 1;
+	return 0;
+}
+
+static int dir_session_take(struct loci_blobs *base, const char *name, struct loci_session **ret,
+                            struct loci_error *err)
+{
+	struct dir_blobs *b = dir_of(base);
+	loci__cleanup(session_free_ptr) struct dir_session *s = session_alloc(b, name);
+	if (!s)
+		return loci__err_nomem(err);
+	int rc = 1;
+	for (int tries = 0; rc == 1 && tries < TAKE_TRIES_MAX; tries++)
+		rc = try_take(b, s, err);
+	if (rc < 0)
+		return rc;
+	if (rc == 1)
+		return loci__err_set(err, LOCI_E_BUSY, "upload session '%s' changes hands", name);
+	*ret = &loci__steal_ptr(&s)->base;
+	return 0;
+}
+
+static int dir_session_stat(struct loci_blobs *base, const char *name, uint64_t *ret_size,
+                            struct loci_error *err)
+{
+	struct stat st;
+	if (fstatat(dir_of(base)->uploads_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return loci__err_sys(err, "find upload session '%s'", name);
+	*ret_size = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int dir_session_write(struct loci_session *base, uint64_t offset, const void *p, size_t n,
+                             struct loci_error *err)
+{
+	struct dir_session *s = session_of(base);
+	if (loci__pwrite_all(s->fd, p, n, offset) < 0)
+		return session_err(s, "write", err);
+	return 0;
+}
+
+static ssize_t dir_session_read(struct loci_session *base, uint64_t offset, void *p, size_t n,
+                                struct loci_error *err)
+{
+	struct dir_session *s = session_of(base);
+	ssize_t got = loci__pread_full(s->fd, p, n, offset);
+	return got < 0 ? session_err(s, "read", err) : got;
+}
+
+static int dir_session_cut(struct loci_session *base, uint64_t size, struct loci_error *err)
+{
+	struct dir_session *s = session_of(base);
+	if (ftruncate(s->fd, (off_t)size) < 0)
+		return session_err(s, "shorten", err);
+	return 0;
+}
+
+/* ---- publishing ------------------------------------------------------------------------------ */
+
+static int rename_in(struct dir_blobs *b, struct dir_session *s, int alg_fd, const char *path)
+{
+	char dir[3] = {path[0], path[1], '\0'};
+	if (renameat(b->uploads_fd, s->name, alg_fd, path) == 0)
+		return 0;
+	if (errno != ENOENT || (mkdirat(alg_fd, dir, DIR_MODE) < 0 && errno != EEXIST))
+		return -1;
+	return renameat(b->uploads_fd, s->name, alg_fd, path);
+}
+
+static int sync_name(struct dir_blobs *b, const struct loci_digest *d, int alg_fd, const char *path)
+{
+	char dir[3] = {path[0], path[1], '\0'};
+	loci__cleanup_close int fd = openat(alg_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || loci__sync_dir(fd) < 0)
+		return -1;
+	atomic_bool *synced = &b->parent_synced[d->alg][d->bytes[0]];
+	if (!atomic_load(synced)) {
+		if (loci__sync_dir(alg_fd) < 0)
+			return -1;
+		atomic_store(synced, true);
+	}
+	return 0;
+}
+
+static int dir_session_publish(struct loci_session *base, const struct loci_digest *d, bool sync,
+                               struct loci_error *err)
+{
+	struct dir_session *s = session_of(base);
+	struct dir_blobs *b = dir_of(base->blobs);
+	char path[BLOB_PATH_MAX];
+	int alg_fd = alg_dir(b, d);
+	blob_path(d, path);
+	if (sync && fdatasync(s->fd) < 0)
+		return session_err(s, "sync", err);
+	if (rename_in(b, s, alg_fd, path) < 0)
+		return session_err(s, "publish", err);
+	s->published = true;
+	s->digest = *d;
+	/* Two names of one file: rename leaves both. */
+	if (base->sealed)
+		unlinkat(b->uploads_fd, s->name, 0);
+	if (sync && sync_name(b, d, alg_fd, path) < 0) {
+		int rc = blob_err(d, "sync the name of", err);
+		base->blobs->ops->session_restore(base);
+		return rc;
+	}
+	return 0;
+}
+
+/* The blob keeps its name, as a peer may have made it visible meanwhile: the session gets its own
+ * back beside it. Nobody may write to it any more; its second link says so (sealed). */
+static void dir_session_restore(struct loci_session *base)
+{
+	struct dir_session *s = session_of(base);
+	struct dir_blobs *b = dir_of(base->blobs);
+	char path[BLOB_PATH_MAX];
+	if (!s->published)
+		return;
+	blob_path(&s->digest, path);
+	if (linkat(alg_dir(b, &s->digest), path, b->uploads_fd, s->name, 0) == 0)
+		s->published = false;
+}
+
+static void dir_session_close(struct loci_session *take_base, bool discard)
+{
+	struct dir_session *s = session_of(take_base);
+	if (discard && !s->published)
+		unlinkat(dir_of(take_base->blobs)->uploads_fd, s->name, 0);
+	session_free(s);
+}
+
+/* ---- upkeep ---------------------------------------------------------------------------------- */
+
+/* 1 when it was removed. */
+static int expire_one(struct dir_blobs *b, const char *name, uint64_t age_s)
+{
+	struct stat st;
+	loci__cleanup_close int fd =
+	        openat(b->uploads_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	uint64_t now = loci__clock_epoch();
+	if ((uint64_t)st.st_mtime + age_s > now || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return 0;
+	return unlinkat(b->uploads_fd, name, 0) == 0;
+}
+
+static int dir_session_expire(struct loci_blobs *base, uint64_t age_s, struct loci_error *err)
+{
+	struct dir_blobs *b = dir_of(base);
+	loci__cleanup_close int fd = openat(b->uploads_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	loci__cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return loci__err_sys(err, "list the upload sessions");
+	loci__steal_fd(&fd);
+	int removed = 0;
+	for (struct dirent *e; (e = readdir(dir));)
+		if (e->d_name[0] != '.')
+			removed += expire_one(b, e->d_name, age_s);
+	return removed;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static void dir_close(struct loci_blobs *base)
+{
+	struct dir_blobs *b = dir_of(base);
+	loci__close_fd(&b->uploads_fd);
+	for (int alg = 0; alg < ALGS; alg++)
+		loci__close_fd(&b->alg_fd[alg]);
+	free(b);
+}
+
+static const struct loci_blobs_ops dir_ops = {
+        .close = dir_close,
+        .open = dir_open,
+        .session_new = dir_session_new,
+        .session_take = dir_session_take,
+        .session_stat = dir_session_stat,
+        .session_write = dir_session_write,
+        .session_read = dir_session_read,
+        .session_cut = dir_session_cut,
+        .session_publish = dir_session_publish,
+        .session_restore = dir_session_restore,
+        .session_close = dir_session_close,
+        .session_expire = dir_session_expire,
+};
+
+static int open_dirs(struct dir_blobs *b, int dirfd, struct loci_error *err)
+{
+	loci__cleanup_close int blobs_fd = -1;
+	int rc = loci__mkdirs_open(dirfd, "uploads", DIR_MODE, &b->uploads_fd, err);
+	if (rc == 0)
+		rc = loci__mkdirs_open(dirfd, "blobs", DIR_MODE, &blobs_fd, err);
+	for (int alg = 1; rc == 0 && alg < ALGS; alg++)
+		rc = loci__mkdirs_open(blobs_fd, loci_digest_alg_name(alg), DIR_MODE,
+		                       &b->alg_fd[alg], err);
+	return rc;
+}
+
+int loci__blobs_dir_open(int dirfd, struct loci_blobs **ret, struct loci_error *err)
+{
+	struct dir_blobs *b = calloc(1, sizeof(*b));
+	if (!b)
+		return loci__err_nomem(err);
+	b->base.ops = &dir_ops;
+	b->uploads_fd = -1;
+	for (int alg = 0; alg < ALGS; alg++)
+		b->alg_fd[alg] = -1;
+	int rc = open_dirs(b, dirfd, err);
+	if (rc < 0) {
+		dir_close(&b->base);
+		return rc;
+	}
+	*ret = &b->base;
+	return 0;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading and removing manifests and tags. loci_manifest_get is the hottest path of a registry: one
+ * snapshot renewed, two look-ups, one allocation with a copy. (Handing out the map's own memory
+ * would keep the snapshot open across a client's socket, and with it every page freed since.)
+ */
+#include "core/store/manifest_row.h"
+#include "core/store/store.h"
+
+#include "core/base/err.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- get ------------------------------------------------------------------------------------- */
+
+static int copy_out(const struct loci_digest *d, const struct loci__manifest_row *row,
+                    struct loci_manifest_bytes **ret, struct loci_error *err)
+{
+	struct loci_manifest_bytes *m =
+	        malloc(sizeof(*m) + row->media_type.n + 1 + row->bytes.n + 1);
+	if (!m)
+		return loci__err_nomem(err);
+	char *type = (char *)(m + 1);
+	char *bytes = type + row->media_type.n + 1;
+	memcpy(type, row->media_type.p, row->media_type.n);
+	type[row->media_type.n] = '\0';
+	memcpy(bytes, row->bytes.p, row->bytes.n);
+	bytes[row->bytes.n] = '\0';
+	*m = (struct loci_manifest_bytes){*d, type, bytes, row->bytes.n};
+	*ret = m;
+	return 0;
+}
+
+static int resolve_tag(struct loci__txn *t, const char *repo, const char *tag,
+                       struct loci_digest *ret, struct loci_error *err)
+{
+	struct loci__key k = loci__key_of_repo_text(repo, tag);
+	struct loci_slice val;
+	int rc = loci__txn_get(t, LOCI_INDEX_TAG, &k, &val, err);
+	if (rc == LOCI_E_NOT_FOUND)
+		return loci__err_not_found(t, repo, "tag", tag, err);
+	if (rc == 0 && !loci__take_digest(&val, ret))
+		rc = loci__err_set(err, LOCI_E_INTERNAL, "index: the row of tag '%s' is damaged",
+		                   tag);
+	return rc;
+}
+
+static int get_in(struct loci__txn *t, const char *repo, const char *tag,
+                  const struct loci_digest *digest, struct loci_manifest_bytes **ret,
+                  struct loci_error *err)
+{
+	struct loci_digest d;
+	struct loci__manifest_row row;
+	int rc = 0;
+	if (tag) {
+		rc = resolve_tag(t, repo, tag, &d, err);
+		if (rc < 0)
+			return rc;
+	} else {
+		d = *digest;
+		if (repo) {
+			struct loci__key k = loci__key_of_repo_digest(repo, &d);
+			rc = loci__txn_has(t, LOCI_INDEX_MEMBER, &k, err);
+		}
+	}
+	if (rc == 0)
+		rc = loci__manifest_row_get(t, &d, &row, err);
+	if (rc == LOCI_E_NOT_FOUND)
+		return loci__err_not_found(t, repo, "manifest", loci__digest_text(&d).s, err);
+	return rc < 0 ? rc : copy_out(&d, &row, ret, err);
+}
+
+int loci_manifest_get(struct loci_store *st, const char *repo, const char *tag,
+                      const struct loci_digest *digest, struct loci_manifest_bytes **ret,
+                      struct loci_error *err)
+{
+	loci__cleanup_read struct loci__txn t = {0};
+	int rc = loci__store_check(st, err);
+	if (rc == 0 && (repo || tag))
+		rc = loci__check_repo(repo, err);
+	if (rc == 0)
+		rc = tag ? loci__check_tag(tag, err) : loci__check_digest(digest, err);
+	if (rc == 0)
+		rc = loci__read_begin(st->sh->index, &t, err);
+	return rc < 0 ? rc : get_in(&t, repo, tag, digest, ret, err);
+}
+
+void loci_manifest_bytes_free(struct loci_manifest_bytes *m)
+{
+	free(m);
+}
+
+/* ---- delete ---------------------------------------------------------------------------------- */
+
+struct del_op {
+	const char *repo;
+	const char *tag;
+	const struct loci_digest *digest;
+};
+
+/* The first tag behind a (repository, digest) prefix. */
+struct first_tag {
+	const struct loci__key *prefix;
+	char tag[LOCI_TAG_MAX + 1];
+	bool found;
+};
+
+static int take_first_tag(void *arg, struct loci_slice key, struct loci_slice val)
+{
+	struct first_tag *f = arg;
+	(void)val;
+	if (key.n <= f->prefix->n || memcmp(key.p, f->prefix->b, f->prefix->n) != 0)
+		return 1;
+	struct loci_slice tag = {key.p + f->prefix->n, key.n - f->prefix->n};
+	if (tag.n > LOCI_TAG_MAX)
+		return 1;
+	memcpy(f->tag, tag.p, tag.n);
+	f->tag[tag.n] = '\0';
+	f->found = true;
+	return 1;
+}
+
+static int del_row(struct loci__txn *t, int table, struct loci__key k, struct loci_error *err)
+{
+	int rc = loci__txn_del(t, table, &k, err);
+	return rc == LOCI_E_NOT_FOUND ? 0 : rc;
+}
+
+static int del_tag_rows(struct loci__txn *t, const char *repo, const char *tag,
+                        const struct loci_digest *d, struct loci_error *err)
+{
+	struct loci__key tag_of = loci__key_of_repo_digest(repo, d);
+	loci__key_text(&tag_of, tag);
+	int rc = del_row(t, LOCI_INDEX_TAG_OF, tag_of, err);
+	return rc < 0 ? rc : del_row(t, LOCI_INDEX_TAG, loci__key_of_repo_text(repo, tag), err);
+}
+
+static int del_tags_of(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                       struct loci_error *err)
+{
+	struct loci__key prefix = loci__key_of_repo_digest(repo, d);
+	for (;;) {
+		struct first_tag f = {.prefix = &prefix};
+		int rc = loci__txn_scan(t, LOCI_INDEX_TAG_OF, &prefix, take_first_tag, &f, err);
+		if (rc < 0 || !f.found)
+			return rc;
+		rc = del_tag_rows(t, repo, f.tag, d, err);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static int uncount_member(struct loci__txn *t, const char *repo, struct loci_error *err)
+{
+	struct loci__key k = {0};
+	uint64_t n = 0;
+	loci__key_text(&k, repo);
+	int rc = loci__txn_get_u64(t, LOCI_INDEX_REPO, &k, &n, err);
+	if (rc < 0)
+		return rc == LOCI_E_NOT_FOUND ? 0 : rc;
+	return n > 1 ? loci__txn_put_u64(t, LOCI_INDEX_REPO, &k, n - 1, err)
+	             : loci__txn_del(t, LOCI_INDEX_REPO, &k, err);
+}
+
+static int manifest_del_op(struct loci__txn *t, void *arg, struct loci_error *err)
+{
+	const struct del_op *o = arg;
+	struct loci__manifest_row row;
+	struct loci__key member = loci__key_of_repo_digest(o->repo, o->digest);
+	int rc = loci__txn_has(t, LOCI_INDEX_MEMBER, &member, err);
+	if (rc == LOCI_E_NOT_FOUND)
+		return loci__err_not_found(t, o->repo, "manifest", loci__digest_text(o->digest).s,
+		                           err);
+	if (rc == 0)
+		rc = loci__manifest_row_get(t, o->digest, &row, err);
+	if (rc == 0 && row.subject.alg) {
+		struct loci__key referrer = loci__key_of_repo_digest(o->repo, &row.subject);
+		loci__key_digest(&referrer, o->digest);
+		rc = del_row(t, LOCI_INDEX_REFERRER, referrer, err);
+	}
+	if (rc == 0)
+		rc = del_tags_of(t, o->repo, o->digest, err);
+	if (rc == 0)
+		rc = del_row(t, LOCI_INDEX_HOLDER,
+		             loci__key_of_holder(o->digest, LOCI_HOLDER_MEMBER, o->repo), err);
+	if (rc == 0)
+		rc = del_row(t, LOCI_INDEX_MEMBER, member, err);
+	return rc == 0 ? uncount_member(t, o->repo, err) : rc;
+}
+
+int loci_manifest_delete(struct loci_store *st, const char *repo, const struct loci_digest *d,
+                         struct loci_error *err)
+{
+	struct del_op o = {.repo = repo, .digest = d};
+	int rc = loci__store_check(st, err);
+	if (rc == 0)
+		rc = loci__check_repo(repo, err);
+	if (rc == 0)
+		rc = loci__check_digest(d, err);
+	return rc < 0 ? rc : loci__store_write(st, manifest_del_op, &o, err);
+}
+
+static int tag_del_op(struct loci__txn *t, void *arg, struct loci_error *err)
+{
+	const struct del_op *o = arg;
+	struct loci_digest d;
+	int rc = resolve_tag(t, o->repo, o->tag, &d, err);
+	return rc < 0 ? rc : del_tag_rows(t, o->repo, o->tag, &d, err);
+}
+
+int loci_tag_delete(struct loci_store *st, const char *repo, const char *tag,
+                    struct loci_error *err)
+{
+	struct del_op o = {.repo = repo, .tag = tag};
+	int rc = loci__store_check(st, err);
+	if (rc == 0)
+		rc = loci__check_repo(repo, err);
+	if (rc == 0)
+		rc = loci__check_tag(tag, err);
+	return rc < 0 ? rc : loci__store_write(st, tag_del_op, &o, err);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking a manifest in: parsed and hashed on the caller's thread, then one transaction that looks
+ * whether everything it refers to is in the repository, and writes the bytes, the membership, the
+ * tags, the referrer's row and the links to its children.
+ */
+#include "core/store/manifest_row.h"
+#include "core/store/store.h"
+
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/err.h"
+
+#include <string.h>
+
+LOCI_DEFINE_CLEANUP(manifest_free_ptr, struct loci_manifest, loci_manifest_free)
+
+struct put_op {
+	const char *repo;
+	const struct loci_manifest_put *put;
+	const struct loci_manifest *m;
+	struct loci_digest digest;
+	const char *media_type;
+	uint64_t lease_until;
+	struct loci_digest missing; /* out */
+};
+
+/* ---- what it refers to ----------------------------------------------------------------------- */
+
+typedef int (*ref_fn)(struct loci__txn *t, struct put_op *o, const struct loci_descriptor *d,
+                      bool is_manifest, struct loci_error *err);
+
+static int foreach_ref(struct loci__txn *t, struct put_op *o, ref_fn fn, struct loci_error *err)
+{
+	const struct loci_manifest *m = o->m;
+	int rc = m->config ? fn(t, o, m->config, false, err) : 0;
+	for (size_t i = 0; rc == 0 && i < m->n_layers; i++)
+		rc = fn(t, o, &m->layers[i], false, err);
+	for (size_t i = 0; rc == 0 && i < m->n_entries; i++)
+		rc = fn(t, o, &m->entries[i], true, err);
+	return rc;
+}
+
+static int require(struct loci__txn *t, struct put_op *o, const struct loci_descriptor *d,
+                   bool is_manifest, struct loci_error *err)
+{
+	if (!is_manifest && loci_media_is_foreign(d->media_type))
+		return 0;
+	struct loci__key k;
+	int table;
+	if (o->repo) {
+		k = loci__key_of_repo_digest(o->repo, &d->digest);
+		table = is_manifest ? LOCI_INDEX_MEMBER : LOCI_INDEX_LINK;
+	} else {
+		k = loci__key_of_digest(&d->digest);
+		table = is_manifest ? LOCI_INDEX_MANIFEST : LOCI_INDEX_BLOB;
+	}
+	int rc = loci__txn_has(t, table, &k, err);
+	if (rc == LOCI_E_NOT_FOUND) {
+		o->missing = d->digest;
+		return loci__err_set(
+		        err, rc, "manifest %s refers to %s %s, which is not in %s%s%s",
+		        loci__digest_text(&o->digest).s, is_manifest ? "manifest" : "blob",
+		        loci__digest_text(&d->digest).s, o->repo ? "repository '" : "the store",
+		        o->repo ? o->repo : "", o->repo ? "'" : "");
+	}
+	return rc;
+}
+
+static int write_parent(struct loci__txn *t, struct put_op *o, const struct loci_descriptor *d,
+                        bool is_manifest, struct loci_error *err)
+{
+	(void)is_manifest;
+	struct loci__key k = loci__key_of_digest(&d->digest);
+	loci__key_digest(&k, &o->digest);
+	return loci__txn_put(t, LOCI_INDEX_PARENT, &k, (struct loci_slice){"", 0}, err);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/* The same bytes may come again under another media type: the last one holds. */
+static int write_bytes(struct loci__txn *t, struct put_op *o, struct loci_error *err)
+{
+	struct loci__manifest_row row;
+	size_t type_n = strlen(o->media_type);
+	int rc = loci__manifest_row_get(t, &o->digest, &row, err);
+	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
+		return rc;
+	bool is_new = rc == LOCI_E_NOT_FOUND;
+	if (!is_new && row.media_type.n == type_n &&
+	    !memcmp(row.media_type.p, o->media_type, type_n))
+		return 0;
+	row.time = is_new ? loci__clock_epoch() : row.time;
+	row.subject = o->m->subject ? o->m->subject->digest : (struct loci_digest){0};
+	row.media_type = (struct loci_slice){o->media_type, type_n};
+	row.bytes = (struct loci_slice){o->put->bytes, o->put->n};
+	rc = loci__manifest_row_put(t, &o->digest, &row, err);
+	return rc < 0 ? rc : foreach_ref(t, o, write_parent, err);
+}
+
+static int count_member(struct loci__txn *t, const char *repo, struct loci_error *err)
+{
+	struct loci__key k = {0};
+	uint64_t n = 0;
+	loci__key_text(&k, repo);
+	int rc = loci__txn_get_u64(t, LOCI_INDEX_REPO, &k, &n, err);
+	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
+		return rc;
+	return loci__txn_put_u64(t, LOCI_INDEX_REPO, &k, n + 1, err);
+}
+
+static int write_member(struct loci__txn *t, struct put_op *o, struct loci_error *err)
+{
+	struct loci__key k = loci__key_of_repo_digest(o->repo, &o->digest);
+	struct loci__key holder = loci__key_of_holder(&o->digest, LOCI_HOLDER_MEMBER, o->repo);
+	int rc = loci__txn_has(t, LOCI_INDEX_MEMBER, &k, err);
+	if (rc != LOCI_E_NOT_FOUND)
+		return rc;
+	rc = loci__txn_put_u64(t, LOCI_INDEX_MEMBER, &k, loci__clock_epoch(), err);
+	if (rc == 0)
+		rc = loci__txn_put(t, LOCI_INDEX_HOLDER, &holder, (struct loci_slice){"", 0}, err);
+	if (rc == 0)
+		rc = count_member(t, o->repo, err);
+	if (rc < 0 || !o->m->subject)
+		return rc;
+	struct loci__key referrer = loci__key_of_repo_digest(o->repo, &o->m->subject->digest);
+	loci__key_digest(&referrer, &o->digest);
+	return loci__txn_put(t, LOCI_INDEX_REFERRER, &referrer, (struct loci_slice){"", 0}, err);
+}
+
+static struct loci__key tag_of_key(const char *repo, const struct loci_digest *d, const char *tag)
+{
+	struct loci__key k = loci__key_of_repo_digest(repo, d);
+	loci__key_text(&k, tag);
+	return k;
+}
+
+static int write_tag(struct loci__txn *t, struct put_op *o, const char *tag, struct loci_error *err)
+{
+	struct loci__key k = loci__key_of_repo_text(o->repo, tag);
+	struct loci_slice val;
+	struct loci_digest old = {0};
+	int rc = loci__txn_get(t, LOCI_INDEX_TAG, &k, &val, err);
+	if (rc == 0 && loci__take_digest(&val, &old) && !loci_digest_equal(&old, &o->digest)) {
+		struct loci__key old_key = tag_of_key(o->repo, &old, tag);
+		rc = loci__txn_del(t, LOCI_INDEX_TAG_OF, &old_key, err);
+	}
+	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
+		return rc;
+	char b[LOCI_DIGEST_KEY_MAX];
+	size_t n = loci__put_digest(b, &o->digest);
+	struct loci__key tag_of = tag_of_key(o->repo, &o->digest, tag);
+	rc = loci__txn_put(t, LOCI_INDEX_TAG, &k, (struct loci_slice){b, n}, err);
+	return rc < 0 ? rc
+	              : loci__txn_put(t, LOCI_INDEX_TAG_OF, &tag_of, (struct loci_slice){"", 0},
+	                              err);
+}
+
+static int put_op(struct loci__txn *t, void *arg, struct loci_error *err)
+{
+	struct put_op *o = arg;
+	int rc = 0;
+	if (!(o->put->flags & LOCI_MANIFEST_PUT_SPARSE))
+		rc = foreach_ref(t, o, require, err);
+	if (rc == 0)
+		rc = write_bytes(t, o, err);
+	if (rc == 0)
+		rc = o->repo ? write_member(t, o, err)
+		             : loci__lease_put(t, &o->digest, o->lease_until, err);
+	for (size_t i = 0; rc == 0 && i < o->put->n_tags; i++)
+		rc = write_tag(t, o, o->put->tags[i], err);
+	return rc;
+}
+
+/* ---- arguments ------------------------------------------------------------------------------- */
+
+static int check_put(struct loci_store *st, const char *repo, const struct loci_manifest_put *put,
+                     struct loci_error *err)
+{
+	int rc = loci__store_check(st, err);
+	if (rc == 0 && repo)
+		rc = loci__check_repo(repo, err);
+	if (rc == 0 && put->want)
+		rc = loci__check_digest(put->want, err);
+	for (size_t i = 0; rc == 0 && i < put->n_tags; i++)
+		rc = loci__check_tag(put->tags[i], err);
+	if (rc < 0)
+		return rc;
+	if (!repo && put->n_tags)
+		return loci__err_set(err, LOCI_E_INVALID, "manifest: tags need a repository");
+	if (put->n > st->opts.max_manifest_size)
+		return loci__err_set(err, LOCI_E_TOO_LARGE, "manifest: %zu bytes, at most %llu",
+		                     put->n, (unsigned long long)st->opts.max_manifest_size);
+	if (put->media_type && strlen(put->media_type) > LOCI_MEDIA_TYPE_MAX)
+		return loci__err_set(err, LOCI_E_INVALID,
+		                     "manifest: media type of more than %d bytes",
+		                     LOCI_MEDIA_TYPE_MAX);
+	return 0;
+}
+
+static int check_digest_of(const struct loci_manifest_put *put, struct loci_digest *ret,
+                           struct loci_error *err)
+{
+	int alg = put->want ? put->want->alg : LOCI_SHA256;
+	int rc = loci_digest_bytes(alg, put->bytes, put->n, ret, err);
+	if (rc == 0 && put->want && !loci_digest_equal(put->want, ret))
+		return loci__err_set(err, LOCI_E_DIGEST_MISMATCH, "manifest: expected %s, got %s",
+		                     loci__digest_text(put->want).s, loci__digest_text(ret).s);
+	return rc;
+}
+
+static struct loci_manifest_put whole_put(const struct loci_manifest_put *given)
+{
+	struct loci_manifest_put put = {0};
+	memcpy(&put, given, given->struct_size < sizeof(put) ? given->struct_size : sizeof(put));
+	return put;
+}
+
+int loci_manifest_put(struct loci_store *st, const char *repo,
+                      const struct loci_manifest_put *given, struct loci_manifest_put_result *res,
+                      struct loci_error *err)
+{
+	struct loci_manifest_put put = whole_put(given);
+	struct put_op o = {.repo = repo, .put = &put, .lease_until = loci__lease_until(st)};
+	loci__cleanup(manifest_free_ptr) struct loci_manifest *m = NULL;
+	if (res)
+		*res = (struct loci_manifest_put_result){0};
+	int rc = check_put(st, repo, &put, err);
+	if (rc == 0)
+		rc = check_digest_of(&put, &o.digest, err);
+	if (rc == 0)
+		rc = loci_manifest_parse(put.bytes, put.n, put.media_type, &m, err);
+	if (rc < 0)
+		return rc;
+	o.m = m;
+	o.media_type = put.media_type ? put.media_type : m->media_type ? m->media_type : "";
+	if (strlen(o.media_type) > LOCI_MEDIA_TYPE_MAX)
+		return loci__err_set(err, LOCI_E_INVALID,
+		                     "manifest: media type of more than %d bytes",
+		                     LOCI_MEDIA_TYPE_MAX);
+	rc = loci__store_write(st, put_op, &o, err);
+	if (res) {
+		res->missing = o.missing;
+		if (rc == 0) {
+			res->digest = o.digest;
+			res->subject = m->subject ? m->subject->digest : (struct loci_digest){0};
+		}
+	}
+	return rc;
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Upload sessions: the way of every blob into the store.
+ *
+ * A session has no row in the index, as that would cost a sync per request: it is its file, whose
+ * name carries what must be known of it, and is held by a kernel lock. Its id is a UUID; another
+ * repository's id leads to a name that is not there.
+ *
+ * Commit, in this order: hash complete and right, data synced, renamed into blobs/, directory
+ * synced, then one transaction with the blob's row and the repository's link. A crash before the
+ * last step leaves a file without a row: nobody sees it, and the next one who sends that blob
+ * renames over it.
+ */
+#include "core/store/store.h"
+
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/cursor.h"
+#include "core/base/err.h"
+#include "core/base/hex.h"
+#include "core/base/rand.h"
+
+#include <string.h>
+
+#define REPO_HASH_LEN 8 /* bytes of the hash of the repository's name in a session's name */
+#define REHASH_CHUNK  ((size_t)256 << 10)
+
+struct loci_upload {
+	struct loci_store *st;
+	struct loci_session *s;
+	struct loci_hasher *h; /* or NULL: to be made */
+	uint64_t hashed;       /* bytes that h has seen; at most offset */
+	uint64_t offset;
+	int alg;
+	char id[LOCI_UPLOAD_ID_MAX];
+	char name[LOCI_SESSION_NAME_MAX];
+	char repo[LOCI_REPO_MAX + 1]; /* "": the whole store */
+};
+
+static const char *repo_of(const struct loci_upload *up)
+{
+	return up->repo[0] ? up->repo : NULL;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static bool is_uuid(const char *id)
+{
+	if (strlen(id) != LOCI_UUID_MAX - 1)
+		return false;
+	for (int i = 0; id[i]; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		if (dash ? id[i] != '-' : !loci__is_lower_hex((unsigned char)id[i]))
+			return false;
+	}
+	return true;
+}
+
+/* "<uuid>.<alg>.<repository's hash>" */
+static int session_name(const char *id, int alg, const char *repo, char name[LOCI_SESSION_NAME_MAX],
+                        struct loci_error *err)
+{
+	struct loci_digest d;
+	char hex[2 * REPO_HASH_LEN + 1];
+	const char *text = repo ? repo : "";
+	int rc = loci_digest_bytes(LOCI_SHA256, text, strlen(text), &d, err);
+	if (rc < 0)
+		return rc;
+	loci__hex_format(d.bytes, REPO_HASH_LEN, hex);
+	snprintf(name, LOCI_SESSION_NAME_MAX, "%s.%s.%s", id, loci_digest_alg_name(alg), hex);
+	return 0;
+}
+
+static int check_repo_arg(struct loci_store *st, const char *repo, struct loci_error *err)
+{
+	int rc = loci__store_check(st, err);
+	return rc == 0 && repo ? loci__check_repo(repo, err) : rc;
+}
+
+static int check_id(struct loci_store *st, const char *repo, const char *id, struct loci_error *err)
+{
+	int rc = check_repo_arg(st, repo, err);
+	if (rc == 0 && !is_uuid(id))
+		rc = loci__err_set(err, LOCI_E_INVALID,
+		                   "upload session id: expected a UUID in lower case");
+	return rc;
+}
+
+static int no_session(const char *id, struct loci_error *err)
+{
+	return loci__err_set(err, LOCI_E_NOT_FOUND, "upload session '%s' is not known", id);
+}
+
+/* ---- begin, resume, close -------------------------------------------------------------------- */
+
+static void upload_free(struct loci_upload *up)
+{
+	loci_hasher_free(up->h);
+	free(up);
+}
+LOCI_DEFINE_CLEANUP(upload_free_ptr, struct loci_upload, upload_free)
+
+static struct loci_upload *upload_alloc(struct loci_store *st, const char *repo, int alg)
+{
+	struct loci_upload *up = calloc(1, sizeof(*up));
+	if (!up)
+		return NULL;
+	up->st = st;
+	up->alg = alg;
+	if (repo)
+		memcpy(up->repo, repo, strlen(repo) + 1); /* checked: fits */
+	return up;
+}
+
+int loci_upload_begin(struct loci_store *st, const char *repo, int alg, struct loci_upload **ret,
+                      struct loci_error *err)
+{
+	int rc = check_repo_arg(st, repo, err);
+	if (rc < 0)
+		return rc;
+	if (!alg)
+		alg = LOCI_SHA256;
+	if (!loci_digest_alg_name(alg))
+		return loci__err_set(err, LOCI_E_UNSUPPORTED, "digest algorithm %d", alg);
+	loci__cleanup(upload_free_ptr) struct loci_upload *up = upload_alloc(st, repo, alg);
+	if (!up)
+		return loci__err_nomem(err);
+	rc = loci__rand_uuid(up->id, err);
+	if (rc == 0)
+		rc = session_name(up->id, alg, repo, up->name, err);
+	if (rc == 0)
+		rc = st->sh->blobs->ops->session_new(st->sh->blobs, up->name, &up->s, err);
+	if (rc < 0)
+		return rc;
+	*ret = loci__steal_ptr(&up);
+	return 0;
+}
+
+/* A hash from before is only good for bytes that are still there. */
+static void adopt_hash(struct loci_upload *up)
+{
+	up->h = loci__idle_take(up->st->sh->idle, up->name, &up->hashed);
+	if (up->h && up->hashed <= up->offset)
+		return;
+	loci_hasher_free(up->h);
+	up->h = NULL;
+	up->hashed = 0;
+}
+
+int loci_upload_resume(struct loci_store *st, const char *repo, const char *id,
+                       struct loci_upload **ret, struct loci_error *err)
+{
+	int rc = check_id(st, repo, id, err);
+	if (rc < 0)
+		return rc;
+	loci__cleanup(upload_free_ptr) struct loci_upload *up = upload_alloc(st, repo, 0);
+	if (!up)
+		return loci__err_nomem(err);
+	memcpy(up->id, id, strlen(id) + 1);
+	rc = LOCI_E_NOT_FOUND;
+	for (int alg = LOCI_SHA256; alg <= LOCI_SHA512 && rc == LOCI_E_NOT_FOUND; alg++) {
+		up->alg = alg;
+		rc = session_name(id, alg, repo, up->name, err);
+		if (rc == 0)
+			rc = st->sh->blobs->ops->session_take(st->sh->blobs, up->name, &up->s, err);
+	}
+	if (rc == LOCI_E_NOT_FOUND)
+		return no_session(id, err);
+	if (rc < 0)
+		return rc;
+	up->offset = up->s->size;
+	adopt_hash(up);
+	*ret = loci__steal_ptr(&up);
+	return 0;
+}
+
+int loci_upload_stat(struct loci_store *st, const char *repo, const char *id, uint64_t *ret_offset,
+                     struct loci_error *err)
+{
+	char name[LOCI_SESSION_NAME_MAX];
+	int rc = check_id(st, repo, id, err);
+	if (rc < 0)
+		return rc;
+	rc = LOCI_E_NOT_FOUND;
+	for (int alg = LOCI_SHA256; alg <= LOCI_SHA512 && rc == LOCI_E_NOT_FOUND; alg++) {
+		rc = session_name(id, alg, repo, name, err);
+		if (rc == 0)
+			rc = st->sh->blobs->ops->session_stat(st->sh->blobs, name, ret_offset, err);
+	}
+	return rc == LOCI_E_NOT_FOUND ? no_session(id, err) : rc;
+}
+
+const char *loci_upload_id(const struct loci_upload *up)
+{
+	return up->id;
+}
+
+uint64_t loci_upload_offset(const struct loci_upload *up)
+{
+	return up->offset;
+}
+
+void loci_upload_close(struct loci_upload *up, bool discard)
+{
+	if (!up)
+		return;
+	/* Before the lock goes: whoever takes the session next shall find it. */
+	if (!discard && up->h && up->hashed > 0)
+		loci__idle_put(up->st->sh->idle, up->name, up->hashed, loci__steal_ptr(&up->h));
+	if (up->s)
+		up->s->blobs->ops->session_close(up->s, discard);
+	upload_free(up);
+}
+
+/* ---- writing and hashing --------------------------------------------------------------------- */
+
+static int need_hasher(struct loci_upload *up, struct loci_error *err)
+{
+	if (up->h)
+		return 0;
+	up->hashed = 0;
+	return loci_hasher_new(up->alg, &up->h, err);
+}
+
+static int hash_more(struct loci_upload *up, const void *p, size_t n, struct loci_error *err)
+{
+	int rc = loci_hasher_update(up->h, p, n, err);
+	if (rc == 0)
+		up->hashed += n;
+	return rc;
+}
+
+/* Reads back what the hash has not seen: after a restart, or for another algorithm. */
+static int catch_up(struct loci_upload *up, struct loci_error *err)
+{
+	int rc = need_hasher(up, err);
+	if (rc < 0 || up->hashed == up->offset)
+		return rc;
+	loci__cleanup_free char *chunk = malloc(REHASH_CHUNK);
+	if (!chunk)
+		return loci__err_nomem(err);
+	while (rc == 0 && up->hashed < up->offset) {
+		uint64_t left = up->offset - up->hashed;
+		ssize_t n = up->s->blobs->ops->session_read(
+		        up->s, up->hashed, chunk, left < REHASH_CHUNK ? (size_t)left : REHASH_CHUNK,
+		        err);
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			return loci__err_set(err, LOCI_E_INTERNAL,
+			                     "upload session '%s' became shorter", up->id);
+		rc = hash_more(up, chunk, (size_t)n, err);
+	}
+	return rc;
+}
+
+int loci_upload_write(struct loci_upload *up, const void *p, size_t n, struct loci_error *err)
+{
+	uint64_t max = up->st->opts.max_blob_size;
+	if (n > max || up->offset > max - n)
+		return loci__err_set(err, LOCI_E_TOO_LARGE, "blob: more than %llu bytes",
+		                     (unsigned long long)max);
+	if (up->s->sealed)
+		return loci__err_set(err, LOCI_E_INVALID,
+		                     "upload session '%s' is complete: only a commit may follow",
+		                     up->id);
+	if (n == 0)
+		return 0;
+	int rc = catch_up(up, err);
+	if (rc < 0)
+		return rc;
+	rc = up->s->blobs->ops->session_write(up->s, up->offset, p, n, err);
+	if (rc < 0) {
+		/* What was written of it is cut off, or overwritten by the next try. */
+		(void)up->s->blobs->ops->session_cut(up->s, up->offset, /* err= */ NULL);
+		return rc;
+	}
+	rc = hash_more(up, p, n, err);
+	if (rc == 0)
+		up->offset += n;
+	return rc;
+}
+
+/* ---- commit ---------------------------------------------------------------------------------- */
+
+static int digest_of(struct loci_upload *up, const struct loci_digest *want,
+                     struct loci_digest *ret, struct loci_error *err)
+{
+	if (want && want->alg != up->alg) {
+		loci_hasher_free(loci__steal_ptr(&up->h));
+		up->alg = want->alg;
+	}
+	int rc = catch_up(up, err);
+	if (rc == 0)
+		rc = loci_hasher_finish(up->h, ret, err);
+	loci_hasher_free(loci__steal_ptr(&up->h)); /* it has given all it had */
+	return rc;
+}
+
+struct commit_op {
+	const char *repo;
+	const struct loci_digest *digest;
+	struct loci__blob_row row;
+	bool published; /* else: only link what is there */
+	uint64_t lease_until;
+};
+
+static int commit_op(struct loci__txn *t, void *arg, struct loci_error *err)
+{
+	const struct commit_op *o = arg;
+	struct loci__blob_row row;
+	int rc = loci__blob_row_get(t, o->digest, &row, err);
+	if (rc == LOCI_E_NOT_FOUND && !o->published)
+		return rc;
+	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
+		return rc;
+	if (o->published) {
+		/* The first time stays; flags and size are those of the file that is there now. */
+		struct loci__blob_row fresh = o->row;
+		if (rc == 0)
+			fresh.time = row.time;
+		rc = loci__blob_row_put(t, o->digest, &fresh, err);
+		if (rc < 0)
+			return rc;
+	}
+	return loci__blob_link(t, o->repo, o->digest, o->lease_until, err);
+}
+
+/* Whether the blob stands already, as durable as this store's promises. */
+static bool is_there(struct loci_store *st, const struct loci_digest *d, uint64_t size)
+{
+	loci__cleanup_read struct loci__txn t = {0};
+	struct loci__blob_row row;
+	if (loci__read_begin(st->sh->index, &t, /* err= */ NULL) < 0 ||
+	    loci__blob_row_get(&t, d, &row, /* err= */ NULL) < 0)
+		return false;
+	loci__read_end(&t);
+	if (row.flags & LOCI_BLOB_UNSYNCED && loci__store_is_durable(st))
+		return false;
+	return row.size == size &&
+	       loci__blob_file(st, d, &row, /* ret_fd= */ NULL, /* err= */ NULL) == 0;
+}
+
+static int publish(struct loci_upload *up, const struct loci_digest *d, struct loci_error *err)
+{
+	const struct loci_blobs_ops *ops = up->s->blobs->ops;
+	/* A failed write may have left bytes behind the offset. */
+	int rc = up->s->sealed ? 0 : ops->session_cut(up->s, up->offset, err);
+	return rc < 0 ? rc : ops->session_publish(up->s, d, loci__store_is_durable(up->st), err);
+}
+
+static int make_visible(struct loci_upload *up, const struct loci_digest *d, struct loci_error *err)
+{
+	struct loci_store *st = up->st;
+	struct commit_op o = {
+	        .repo = repo_of(up),
+	        .digest = d,
+	        .row = {.size = up->offset,
+	                .time = loci__clock_epoch(),
+	                .flags = loci__store_is_durable(st) ? 0 : LOCI_BLOB_UNSYNCED},
+	        .lease_until = loci__lease_until(st),
+	};
+	if (is_there(st, d, up->offset)) {
+		int rc = loci__store_write(st, commit_op, &o, err);
+		if (rc != LOCI_E_NOT_FOUND)
+			return rc;
+	}
+	int rc = publish(up, d, err);
+	if (rc < 0)
+		return rc;
+	o.published = true;
+	rc = loci__store_write(st, commit_op, &o, err);
+	if (rc < 0)
+		up->s->blobs->ops->session_restore(up->s);
+	return rc;
+}
+
+static int mismatch(const struct loci_digest *want, const struct loci_digest *got,
+                    struct loci_error *err)
+{
+	return loci__err_set(err, LOCI_E_DIGEST_MISMATCH, "blob: expected %s, got %s",
+	                     loci__digest_text(want).s, loci__digest_text(got).s);
+}
+
+int loci_upload_commit(struct loci_upload *take_up, const struct loci_digest *want,
+                       struct loci_error *err)
+{
+	struct loci_upload *up = take_up;
+	struct loci_digest got;
+	int rc = loci__check_digest(want, err);
+	if (rc == 0)
+		rc = digest_of(up, want, &got, err);
+	if (rc == 0 && !loci_digest_equal(want, &got))
+		rc = mismatch(want, &got, err);
+	if (rc == 0)
+		rc = make_visible(up, &got, err);
+	loci_upload_close(up, /* discard= */ rc == 0 || rc == LOCI_E_DIGEST_MISMATCH);
+	return rc;
+}
+
+int loci_blob_put(struct loci_store *st, const char *repo, const void *p, size_t n,
+                  const struct loci_digest *want, struct loci_digest *ret, struct loci_error *err)
+{
+	struct loci_digest d;
+	struct loci_upload *up;
+	if (n > st->opts.max_blob_size)
+		return loci__err_set(err, LOCI_E_TOO_LARGE, "blob: more than %llu bytes",
+		                     (unsigned long long)st->opts.max_blob_size);
+	int rc = want ? loci__check_digest(want, err) : 0;
+	int alg = want ? want->alg : LOCI_SHA256;
+	if (rc == 0)
+		rc = loci_digest_bytes(alg, p, n, &d, err);
+	if (rc == 0 && want && !loci_digest_equal(want, &d))
+		rc = mismatch(want, &d, err);
+	if (rc == 0)
+		rc = loci_upload_begin(st, repo, alg, &up, err);
+	if (rc < 0)
+		return rc;
+	rc = loci_upload_write(up, p, n, err);
+	if (rc < 0) {
+		loci_upload_close(up, /* discard= */ true);
+		return rc;
+	}
+	/* Nobody knows the session's id: a failed one must not stay. */
+	rc = make_visible(up, &d, err);
+	loci_upload_close(up, /* discard= */ true);
+	if (rc == 0 && ret)
+		*ret = d;
+	return rc;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/store/writer.h"
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#define BATCH_MAX       512  /* operations in a transaction: bounds its dirty pages */
+#define POSTED_MAX      4096 /* operations that nobody waits for */
+#define AGAIN_MAX       64   /* doublings of the map: more than there are */
+#define UPKEEP_EVERY_MS 60000
+
+struct op {
+	struct op *next;
+	loci__op_fn fn;
+	void *arg;
+	bool durable;
+	bool posted; /* heap, arg too; nobody waits */
+	int rc;
+	struct loci_error err;
+	sem_t done;
+};
+
+struct loci__writer {
+	struct loci_index *ix;
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct op *head;
+	struct op **tail;
+	unsigned n_posted;
+	bool started; /* the thread is made by the first write: readers do without */
+	bool stop;
+	pthread_t thread;
+	uint64_t upkeep_at;
+};
+
+/* ---- a batch --------------------------------------------------------------------------------- */
+
+static void fail_all(struct op *ops, int rc, const struct loci_error *err)
+{
+	for (struct op *o = ops; o; o = o->next) {
+		o->rc = rc;
+		o->err = *err;
+	}
+}
+
+/* What became of one run of a batch. */
+enum outcome { DONE, AGAIN, ALONE };
+
+static enum outcome run_ops(struct loci__txn *t, struct op *ops)
+{
+	for (struct op *o = ops; o; o = o->next) {
+		t->wrote = false;
+		o->rc = o->fn(t, o->arg, &o->err);
+		if (t->damaged)
+			return t->damaged == LOCI_INDEX_AGAIN ? AGAIN : DONE;
+		if (o->rc < 0 && t->wrote)
+			return ALONE;
+	}
+	return DONE;
+}
+
+static enum outcome run_once(struct loci__writer *w, bool durable, struct op *ops)
+{
+	const struct loci_index_ops *ix_ops = w->ix->ops;
+	struct loci__txn t = {0};
+	struct loci_error err = {0};
+	int rc = ix_ops->write_begin(w->ix, durable, &t.t, &err);
+	if (rc < 0) {
+		fail_all(ops, rc, &err);
+		return DONE;
+	}
+	enum outcome outcome = run_ops(&t, ops);
+	if (outcome != DONE || t.damaged) {
+		ix_ops->abort(t.t);
+		if (outcome == DONE)
+			fail_all(ops, t.damaged, &t.err);
+		return outcome;
+	}
+	rc = ix_ops->commit(t.t, &err);
+	if (rc == LOCI_INDEX_AGAIN)
+		return AGAIN;
+	if (rc < 0)
+		fail_all(ops, rc, &err);
+	return DONE;
+}
+
+static void run_batch(struct loci__writer *w, struct op *ops);
+
+/* One operation failed after it had written: its writes may not stay, the others' must. */
+static void run_each_alone(struct loci__writer *w, struct op *ops)
+{
+	for (struct op *o = ops; o; o = o->next) {
+		struct op *rest = o->next;
+		o->next = NULL;
+		run_batch(w, o);
+		o->next = rest;
+	}
+}
+
+static void run_batch(struct loci__writer *w, struct op *ops)
+{
+	bool durable = false;
+	for (struct op *o = ops; o; o = o->next)
+		durable |= o->durable;
+	for (int tries = 0; tries < AGAIN_MAX; tries++) {
+		enum outcome outcome = run_once(w, durable, ops);
+		if (outcome == DONE)
+			return;
+		if (outcome == ALONE && ops->next) {
+			run_each_alone(w, ops);
+			return;
+		}
+		if (outcome == ALONE)
+			return; /* aborted; its own error stands */
+	}
+	struct loci_error err = {0};
+	int rc = loci__err_set(&err, LOCI_E_INTERNAL, "index: a transaction cannot be finished");
+	fail_all(ops, rc, &err);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+static void answer(struct op *ops)
+{
+	while (ops) {
+		struct op *o = ops;
+		ops = o->next; /* a waiter's op is gone once it is told */
+		if (o->posted) {
+			free(o->arg);
+			free(o);
+		} else {
+			sem_post(&o->done);
+		}
+	}
+}
+
+/* With the lock held. NULL: stop. */
+static struct op *take_batch(struct loci__writer *w)
+{
+	while (!w->head && !w->stop)
+		pthread_cond_wait(&w->work, &w->lock);
+	struct op *ops = w->head;
+	struct op *last = NULL;
+	unsigned n = 0;
+	for (struct op *o = ops; o && n < BATCH_MAX; o = o->next, n++) {
+		w->n_posted -= o->posted;
+		last = o;
+	}
+	if (last) {
+		w->head = last->next;
+		last->next = NULL;
+	}
+	if (!w->head)
+		w->tail = &w->head;
+	return ops;
+}
+
+static void upkeep(struct loci__writer *w)
+{
+	uint64_t now = loci__clock_ms();
+	if (now < w->upkeep_at)
+		return;
+	w->ix->ops->upkeep(w->ix);
+	w->upkeep_at = now + UPKEEP_EVERY_MS;
+}
+
+static void *writer_main(void *arg)
+{
+	struct loci__writer *w = arg;
+	for (;;) {
+		pthread_mutex_lock(&w->lock);
+		struct op *ops = take_batch(w);
+		pthread_mutex_unlock(&w->lock);
+		if (!ops)
+			return NULL;
+		run_batch(w, ops);
+		answer(ops);
+		upkeep(w);
+	}
+}
+
+/* With the lock held. Signals stay with the program's own threads. */
+static int start(struct loci__writer *w, struct loci_error *err)
+{
+	sigset_t all, old;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int rc = pthread_create(&w->thread, /* attr= */ NULL, writer_main, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc != 0)
+		return loci__err_errno(err, rc, "start the store's writer thread");
+	w->started = true;
+	return 0;
+}
+
+static int enqueue(struct loci__writer *w, struct op *o, struct loci_error *err)
+{
+	int rc = 0;
+	pthread_mutex_lock(&w->lock);
+	if (o->posted && w->n_posted == POSTED_MAX)
+		rc = loci__err_set(err, LOCI_E_BUSY, "index: %d writes wait", POSTED_MAX);
+	else if (!w->started)
+		rc = start(w, err);
+	if (rc == 0) {
+		*w->tail = o;
+		w->tail = &o->next;
+		w->n_posted += o->posted;
+		pthread_cond_signal(&w->work);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return rc;
+}
+
+int loci__writer_run(struct loci__writer *w, bool durable, loci__op_fn fn, void *arg,
+                     struct loci_error *err)
+{
+	struct op o = {.fn = fn, .arg = arg, .durable = durable};
+	if (sem_init(&o.done, /* pshared= */ 0, 0) < 0)
+		return loci__err_sys(err, "make a semaphore");
+	int rc = enqueue(w, &o, err);
+	if (rc == 0) {
+		while (sem_wait(&o.done) < 0 && errno == EINTR)
+			;
+		rc = o.rc;
+		if (rc < 0 && err)
+			*err = o.err;
+	}
+	sem_destroy(&o.done);
+	return rc;
+}
+
+int loci__writer_post(struct loci__writer *w, loci__op_fn fn, void *take_arg,
+                      struct loci_error *err)
+{
+	struct op *o = calloc(1, sizeof(*o));
+	if (!o)
+		return loci__err_nomem(err);
+	*o = (struct op){.fn = fn, .arg = take_arg, .posted = true};
+	int rc = enqueue(w, o, err);
+	if (rc < 0)
+		free(o);
+	return rc;
+}
+
+int loci__writer_new(struct loci_index *ix, struct loci__writer **ret, struct loci_error *err)
+{
+	struct loci__writer *w = calloc(1, sizeof(*w));
+	if (!w)
+		return loci__err_nomem(err);
+	w->ix = ix;
+	w->tail = &w->head;
+	w->upkeep_at = loci__clock_ms() + UPKEEP_EVERY_MS;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->work, NULL);
+	*ret = w;
+	return 0;
+}
+
+void loci__writer_free(struct loci__writer *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
+	if (w->started)
+		pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->work);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}

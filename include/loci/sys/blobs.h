@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The seam under the blobs: immutable objects by digest, and the upload sessions they grow in. The
+ * store's logic above it hashes, verifies and makes visible; an implementation only keeps bytes.
+ * A directory is the implementation that ships. An implementation embeds struct loci_blobs and
+ * struct loci_session as the first member of its own.
+ */
+#ifndef LOCI_SYS_BLOBS_H
+#define LOCI_SYS_BLOBS_H
+
+#include "loci/api.h"
+#include "loci/digest.h"
+#include "loci/error.h"
+
+LOCI_BEGIN_DECLS
+
+struct loci_blobs {
+	const struct loci_blobs_ops *ops;
+};
+/** A session that is held: nobody else, in no process, holds it too. */
+struct loci_session {
+	struct loci_blobs *blobs;
+	uint64_t size; /* bytes it had when it was taken */
+	bool sealed;   /* its bytes already stand under a digest: only publish may follow */
+};
+
+/** NUL included: UUID, algorithm, hash of the repository */
+#define LOCI_SESSION_NAME_MAX 80
+
+struct loci_blobs_ops {
+	void (*close)(struct loci_blobs *b);
+
+	/** A read-only fd, the caller's, or only the size (ret_fd NULL). Expected: NOT_FOUND. */
+	int (*open)(struct loci_blobs *b, const struct loci_digest *d, int *ret_fd,
+	            uint64_t *ret_size, struct loci_error *err);
+
+	/** A new session. No sync: a power cut may lose it. Expected: NO_SPACE. */
+	int (*session_new)(struct loci_blobs *b, const char *name, struct loci_session **ret,
+	                   struct loci_error *err);
+	/** Expected: NOT_FOUND, BUSY. */
+	int (*session_take)(struct loci_blobs *b, const char *name, struct loci_session **ret,
+	                    struct loci_error *err);
+	/** The size without taking it. Expected: NOT_FOUND. */
+	int (*session_stat)(struct loci_blobs *b, const char *name, uint64_t *ret_size,
+	                    struct loci_error *err);
+	int (*session_write)(struct loci_session *s, uint64_t offset, const void *p, size_t n,
+	                     struct loci_error *err);
+	/** Up to n bytes, 0 at the end; negative is an enum loci_code. */
+	ssize_t (*session_read)(struct loci_session *s, uint64_t offset, void *p, size_t n,
+	                        struct loci_error *err);
+	/** Forgets what lies behind size. */
+	int (*session_cut)(struct loci_session *s, uint64_t size, struct loci_error *err);
+	/** The session's bytes become the blob, replacing one that is there; with sync they are on
+	 *  disk, name and all, when it returns. On failure the session is as it was. */
+	int (*session_publish)(struct loci_session *s, const struct loci_digest *d, bool sync,
+	                       struct loci_error *err);
+	/** After a publish that came to nothing: the session exists again, sealed, under its name
+	 *  (best effort). */
+	void (*session_restore)(struct loci_session *s);
+	/** Lets go; discard: and forgets it. */
+	void (*session_close)(struct loci_session *take_s, bool discard);
+	/** Forgets the sessions that nobody holds and nobody wrote to for age_s seconds. Returns
+	 * how many, or a negative enum loci_code. */
+	int (*session_expire)(struct loci_blobs *b, uint64_t age_s, struct loci_error *err);
+};
+
+/** dirfd: the store's directory, borrowed for the call. */
+typedef int (*loci_blobs_open_fn)(int dirfd, struct loci_blobs **ret, struct loci_error *err);
+
+LOCI_END_DECLS
+#endif
