@@ -40,8 +40,9 @@ const struct loci_option loci__common_options[] = {
         {LOCI_OPT_ENUM(COMMON, log_format), .key = "log.format", .flag = "log-format",
          .value = "text", .words = log_formats, .metavar = "FORMAT",
          .help = "Write the log on standard error in this form"},
-        {LOCI_OPT_ENUM(COMMON, log_level), .key = "log.level", .flag = "log-level", .value = "info",
-         .words = log_levels, .metavar = "LEVEL", .help = "Log up to this level"},
+        {LOCI_OPT_ENUM(COMMON, log_level), .key = "log.level", .flag = "log-level",
+         .default_text = "info for a server, else warn", .words = log_levels, .metavar = "LEVEL",
+         .help = "Log up to this level"},
         {LOCI_OPT_BOOL(COMMON, help), .flag = "help", .letter = 'h', .flags = LOCI_OPTION_STOPS,
          .help = "Print this help"},
         {LOCI_OPT_BOOL(COMMON, help_man), .flag = "help-man",
@@ -174,9 +175,9 @@ static int add_sets(struct run *run, struct loci_error *err)
 	const struct loci_program *p = run->p;
 	struct loci_option_set common = {"Common options", loci__common_options, &run->common};
 	struct loci_option_set program = {"Options", p->options, run->inv.settings};
-	int r = loci__options_add(run->inv.options, &common, err);
-	if (r == 0 && p->options)
-		r = loci__options_add(run->inv.options, &program, err);
+	int r = p->options ? loci__options_add(run->inv.options, &program, err) : 0;
+	if (r == 0)
+		r = loci__options_add(run->inv.options, &common, err);
 	return r;
 }
 
@@ -344,7 +345,9 @@ static int set_log(struct run *run, struct loci_error *err)
 	if (c->quiet && c->verbose)
 		return loci__err_set(err, LOCI_E_USAGE, "--quiet and --verbose exclude each other");
 	bool given = loci__options_source(run->inv.options, &c->log_level) != LOCI_SOURCE_DEFAULT;
-	unsigned level = (unsigned)(given ? c->log_level : run->p->log_level) + c->verbose;
+	if (!given)
+		c->log_level = run->p->log_level;
+	unsigned level = (unsigned)c->log_level + c->verbose;
 	if (c->quiet)
 		level = LOCI_LOG_ERROR;
 	run->sink.format = c->log_format;

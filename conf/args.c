@@ -28,6 +28,12 @@ static bool takes_value(const struct loci_option *row)
 	return row->type != LOCI_OPTION_BOOL && row->type != LOCI_OPTION_COUNT;
 }
 
+/* Has a --no- form. */
+static bool is_switch(const struct loci_option *row)
+{
+	return row->type == LOCI_OPTION_BOOL && !(row->flags & LOCI_OPTION_STOPS);
+}
+
 static bool find_long(const struct loci_options *o, struct loci_slice name,
                       struct loci_option_at *ret)
 {
@@ -65,7 +71,7 @@ static int unknown_long(const struct loci_options *o, struct loci_slice name,
 	struct loci_option_at at = {0};
 	while (loci__options_next(o, &at))
 		if (at.row->flag && !(at.row->flags & LOCI_OPTION_HIDDEN) &&
-		    (!negated || at.row->type == LOCI_OPTION_BOOL))
+		    (!negated || is_switch(at.row)))
 			loci__nearest_offer(&near, at.row->flag);
 	if (near.best)
 		return loci__err_set(err, LOCI_E_USAGE,
@@ -126,7 +132,7 @@ static int parse_long(struct parse *ps, const char *arg, struct loci_error *err)
 		return take_option(ps, &at, value, arg, n_shown, err);
 	struct loci_slice positive = n > 3 ? loci__slice(name.p + 3, n - 3) : name;
 	if (n <= 3 || memcmp(name.p, "no-", 3) != 0 || !find_long(ps->o, positive, &at) ||
-	    at.row->type != LOCI_OPTION_BOOL || (at.row->flags & LOCI_OPTION_STOPS))
+	    !is_switch(at.row))
 		return unknown_long(ps->o, name, err);
 	if (value)
 		return loci__err_set(err, LOCI_E_USAGE, "%.*s: takes no value", n_shown, arg);
