@@ -167,7 +167,7 @@ int loci__json_i64_opt(const struct loci_json_at *at, int64_t *ret, struct loci_
 
 int loci__json_u64(const struct loci_json_at *at, uint64_t *ret, struct loci_error *err)
 {
-	int64_t v;
+	int64_t v = 0;
 	int rc = loci__json_i64(at, &v, err);
 	if (rc < 0)
 		return rc;
