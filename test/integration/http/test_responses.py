@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What responses look like on the wire, and how connections go on after them."""
+
+import re
+import unittest
+
+from harness import TestCase, pattern, request, sink_answer, until
+
+
+class Responses(TestCase):
+    def test_head_of_a_response(self):
+        r = self.server.get("/small")
+        self.assertEqual((r.status, r.body), (200, b"hello\n"))
+        self.assertEqual(r.headers["server"], "loci")
+        self.assertEqual(r.headers["content-type"], "text/plain")
+        self.assertRegex(r.headers["date"], r"^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$")
+        self.assertNotIn("connection", r.headers)
+
+    def test_no_content_has_no_length(self):
+        with self.server.connect() as c:
+            c.send(request("GET", "/nothing") + request("GET", "/small"))
+            r = c.response()
+            self.assertEqual(r.status, 204)
+            self.assertNotIn("content-length", r.headers)
+            self.assertEqual(c.response().body, b"hello\n")
+
+    def test_head_carries_no_body(self):
+        with self.server.connect() as c:
+            c.send(request("HEAD", "/file/7/50000000") + request("HEAD", "/memory/9"))
+            c.send(request("GET", "/small"))
+            self.assertEqual(c.response(head=True).headers["content-length"], "50000000")
+            self.assertEqual(c.response(head=True).headers["content-length"], "9")
+            self.assertEqual(c.response().body, b"hello\n")
+
+    def test_files(self):
+        with self.server.connect() as c:
+            for off, n in [(0, 0), (0, 1), (5, 1), (0, 65536), (12345, 700001), (67108863, 1)]:
+                c.send(request("GET", "/file/%d/%d" % (off, n)))
+                r = c.response()
+                self.assertEqual(r.status, 206 if off else 200)
+                self.assertEqual(r.body, pattern(off, n))
+
+    def test_large_body_from_memory(self):
+        with self.server.connect(rcvbuf=4096) as c:
+            c.send(request("GET", "/memory/3000000"))
+            self.assertEqual(c.response().body, pattern(0, 3000000))
+
+    def test_file_that_is_too_short_cuts_the_connection(self):
+        with self.server.connect() as c:
+            c.send(request("GET", "/short/10"))
+            with self.assertRaises((EOFError, ConnectionError)):
+                c.response(sink=lambda piece: None)
+
+    def test_forged_header_is_not_sent(self):
+        with self.server.connect() as c:
+            c.send(request("GET", "/forged"))
+            r = c.response()
+            self.assertEqual(r.status, 500)
+            self.assertNotIn("set-cookie", r.headers)
+
+    def test_versions_and_keep_alive(self):
+        for version, header, closes, says in [
+            ("1.1", "", False, None),
+            ("1.1", "Connection: close\r\n", True, "close"),
+            ("1.1", "Connection: a, CLOSE\r\n", True, "close"),
+            ("1.1", "Connection: keep-alive\r\n", False, None),
+            ("1.0", "", True, "close"),
+            ("1.0", "Connection: Keep-Alive\r\n", False, "keep-alive"),
+            ("1.0", "Connection: keep-alive, close\r\n", True, "close"),
+        ]:
+            with self.subTest((version, header)), self.server.connect() as c:
+                c.send(("GET /small HTTP/%s\r\nHost: x\r\n%s\r\n" % (version, header)).encode())
+                r = c.response()
+                self.assertEqual((r.body, r.headers.get("connection")), (b"hello\n", says))
+                if closes:
+                    self.assertTrue(c.at_end())
+                else:
+                    c.send(request("GET", "/small"))
+                    self.assertEqual(c.response().body, b"hello\n")
+
+    def test_pipelining(self):
+        one = [
+            (request("GET", "/small"), b"hello\n", False),
+            (request("PUT", "/sink", body=b"a" * 1000), sink_answer(b"a" * 1000), False),
+            (request("HEAD", "/small"), b"", True),
+            (request("GET", "/file/100/30000"), pattern(100, 30000), False),
+            (request("GET", "/nothing"), b"", True),
+            (request("PATCH", "/sink", "Transfer-Encoding: chunked") + b"2\r\nab\r\n0\r\n\r\n", sink_answer(b"ab"), False),
+            (request("POST", "/sink", body=b""), sink_answer(b""), False),
+            (request("PUT", "/small", body=b"unread"), b"hello\n", False),
+        ]
+        with self.server.connect() as c:
+            c.send(b"".join(data for data, _, _ in one) * 40)
+            for _ in range(40):
+                for _, body, head in one:
+                    self.assertEqual(c.response(head=head).body, body)
+
+    def test_many_small_pipelined_requests(self):
+        with self.server.connect() as c:
+            c.send(request("GET", "/nothing") * 3000)
+            for _ in range(3000):
+                self.assertEqual(c.response().status, 204)
+
+    def test_half_closed_client_gets_its_answers(self):
+        with self.server.connect() as c:
+            c.send(request("GET", "/file/0/3000000") + request("PUT", "/sink", body=b"x" * 99))
+            c.end()
+            self.assertEqual(len(c.response().body), 3000000)
+            self.assertEqual(c.response().body, sink_answer(b"x" * 99))
+            self.assertTrue(c.at_end())
+
+    def test_blocking_handler_does_not_stop_the_loop(self):
+        self.server.get("/gate/close")
+        with self.server.connect() as slow:
+            slow.send(request("GET", "/wait") + request("GET", "/small"))
+            self.assertEqual(self.server.get("/small").body, b"hello\n")
+            self.assertTrue(slow.is_silent())
+            self.server.get("/gate/open")
+            self.assertEqual(slow.response().body, b"waited\n")
+            self.assertEqual(slow.response().body, b"hello\n")
+
+    def test_access_log(self):
+        with self.server.connect() as c:
+            c.send(request("PUT", "/sink?logged", "User-Agent: tester/1", body=b"12345"))
+            n = len(c.response().body)
+        e = until("a log record", lambda: [e for e in self.server.log if e.get("target") == "/sink?logged"])[0]
+        self.assertRegex(e.pop("duration_ms"), r"^\d+$")
+        self.assertEqual(
+            e,
+            {
+                "": "access request",
+                "method": "PUT",
+                "target": "/sink?logged",
+                "status": "201",
+                "bytes_in": "5",
+                "bytes_out": str(n),
+                "peer": "127.0.0.1",
+                "user_agent": "tester/1",
+            },
+        )
+
+    def test_access_log_of_a_refused_head(self):
+        with self.server.connect() as c:
+            c.send(b"GET /refused HTTP/1.1\r\n\r\n")
+            c.response()
+        e = until("a log record", lambda: [e for e in self.server.log if e.get("target") == "/refused"])[0]
+        self.assertEqual((e["status"], e["reason"]), ("400", "no Host"))
+
+
+if __name__ == "__main__":
+    unittest.main()

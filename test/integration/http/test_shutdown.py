@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGTERM to a program around the server: what is in flight ends well, what is stuck is cut."""
+
+import unittest
+
+from harness import Server, pattern, request, sink_answer, until
+
+MIB = 1 << 20
+
+
+class Shutdown(unittest.TestCase):
+    def start(self, *options):
+        server = Server(*options)
+
+        def end():
+            if server.process.poll() is None:
+                server.process.kill()
+                server.wait()
+
+        self.addCleanup(end)
+        return server
+
+    def finished(self, server):
+        self.assertEqual(server.wait(), 0)
+        left = server.left
+        self.assertEqual((left["responses"], left["sinks"], left["wrong_thread"]), ("0", "0", "0"))
+        return left
+
+    def test_nothing_to_do(self):
+        server = self.start("loops=3")
+        server.terminate()
+        self.finished(server)
+
+    def test_idle_connections_end_at_once(self):
+        server = self.start("loops=2")
+        clients = [server.connect() for _ in range(10)]
+        for c in clients[5:]:
+            c.send(request("GET", "/small"))
+            c.response()
+        server.terminate()
+        for c in clients:
+            with c:
+                self.assertTrue(c.is_cut())
+        self.finished(server)
+
+    def test_in_flight_completes(self):
+        server = self.start("loops=2")
+        server.get("/gate/close")
+        with server.connect() as up, server.connect() as down, server.connect() as wait, server.connect(rcvbuf=4096) as slow:
+            up.send(request("PUT", "/sink", "Content-Length: %d" % (4 * MIB)) + b"x" * MIB)
+            down.send(request("GET", "/file/0/20000000"))
+            down.exactly(1000)
+            wait.send(request("GET", "/wait"))
+            slow.send(request("GET", "/memory/9000000"))
+            slow.exactly(1000)
+            until("the sink is there", lambda: server.stats()["sinks"] == 1)
+            opener = server.connect()
+            opener.send(request("PUT", "/gate/open", "Content-Length: 10"))
+            opener.response()  # opens the gate; its unread body keeps the connection for now
+            server.get("/gate/close")
+            wait2 = server.connect()
+            wait2.send(b"GET /small HTTP/1.1\r\nHost: x\r\n")  # a head under way
+            until("it was read", lambda: server.stats()["responses"] >= 1)
+            server.terminate()
+            until("it stops", lambda: server.stopping)
+
+            def is_refused():
+                try:
+                    server.connect().s.close()
+                except ConnectionRefusedError:
+                    return True
+
+            until("new connections are refused", is_refused)
+            up.send(b"x" * (3 * MIB))
+            r = up.response()
+            self.assertEqual((r.body, r.closes), (sink_answer(b"x" * (4 * MIB)), True))
+            down.s.settimeout(60)
+            down_rest = down.exactly(20000000 - 1000 - 200)
+            self.assertGreater(len(down_rest), 0)
+            self.assertEqual(len(slow.exactly(9000000 - 1000)), 9000000 - 1000)
+            wait2.send(b"\r\n")
+            r = wait2.response()
+            self.assertEqual((r.body, r.closes), (b"hello\n", True))
+            self.assertEqual(wait.response().body, b"waited\n")
+            opener.s.close()
+            wait2.s.close()
+        self.finished(server)
+
+    def test_stuck_client_is_cut_at_the_deadline(self):
+        server = self.start("loops=2", "drain_ms=300")
+        with server.connect() as up, server.connect(rcvbuf=4096) as down:
+            up.send(request("PUT", "/sink", "Content-Length: 99") + b"x")
+            down.send(request("GET", "/file/0/60000000"))
+            down.exactly(1)
+            until("the sink is there", lambda: server.stats()["sinks"] == 1)
+            server.terminate()
+            self.assertTrue(up.is_cut())
+            left = self.finished(server)
+            self.assertEqual((left["aborted"], left["finished"]), ("1", "0"))
+        reasons = [e.get("reason") for e in server.log if e.get("target") in ("/sink", "/file/0/60000000")]
+        self.assertEqual(reasons, ["cut: the server stops"] * 2)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every time-out fires, and none fires on a client that does its part."""
+
+import unittest
+
+from harness import TestCase, request, until
+
+
+class Timeouts(TestCase):
+    options = ("loops=1", "idle_ms=300", "head_ms=300", "body_ms=300", "write_ms=300")
+
+    def test_idle(self):
+        with self.server.connect() as c:
+            self.assertTrue(c.at_end())
+        with self.server.connect() as c:
+            c.send(request("GET", "/small"))
+            c.response()
+            self.assertTrue(c.at_end())
+
+    def test_head(self):
+        with self.server.connect() as c:
+            c.send(b"GET /small HTTP/1.1\r\n")
+            r = c.response()
+            self.assertEqual((r.status, r.closes), (408, True))
+            c.end()
+            self.assertTrue(c.at_end())
+
+    def test_head_that_trickles(self):
+        with self.server.connect() as c:
+            def trickle():
+                try:
+                    c.send(b"X: a\r\n")
+                except ConnectionError:
+                    return True
+                return not c.is_silent()
+
+            c.send(b"GET /small HTTP/1.1\r\n")
+            until("the head is given up", trickle)
+            self.assertEqual(c.response().status, 408)
+
+    def test_body(self):
+        for framing in ("Content-Length: 99", "Transfer-Encoding: chunked"):
+            before = self.server.stats()
+            with self.server.connect() as c:
+                c.send(request("PUT", "/sink", framing) + b"5\r\nab")
+                r = c.response()
+                self.assertEqual((r.status, r.closes), (408, True))
+                after = self.server.stats()
+                self.assertEqual(after["aborted"] - before["aborted"], 1)
+                c.end()
+                self.assertTrue(c.at_end())
+
+    def test_body_that_trickles(self):
+        with self.server.connect() as c:
+            c.send(request("PUT", "/sink", "Content-Length: 4000000000"))
+
+            def trickle():
+                try:
+                    c.send(b"x")
+                except ConnectionError:
+                    return True
+                return not c.is_silent()
+
+            until("the body is given up", trickle)
+            self.assertEqual(c.response().status, 408)
+
+    def test_unread_body_that_does_not_come(self):
+        with self.server.connect() as c:
+            c.send(request("PUT", "/deny", "Content-Length: 99"))
+            self.assertEqual(c.response().status, 401)
+            self.assertTrue(c.at_end())
+
+    def test_client_that_does_not_read(self):
+        for target in ("/file/0/60000000", "/memory/60000000"):
+            with self.server.connect(rcvbuf=4096) as c:
+                c.send(request("GET", target))
+                until("the response is given up", lambda: self.server.stats()["responses"] == 1)
+                e = [e for e in self.server.log if e.get("target") == target][-1]
+                self.assertEqual((e["status"], e["reason"]), ("200", "timed out"))
+
+    def test_linger_ends(self):
+        with self.server.connect() as c:
+            c.send(request("PUT", "/deny", "Content-Length: 99999999") + b"x")
+            self.assertEqual(c.response().status, 401)
+            self.assertTrue(c.at_end())  # the server's half
+
+            def is_closed():
+                try:
+                    c.send(b"x")
+                except ConnectionError:
+                    return True
+
+            until("the server closes its other half too", is_closed)
+
+    def test_slow_disk_is_not_the_clients_fault(self):
+        self.server.get("/gate/close")
+        with self.server.connect() as c:
+            c.send(request("PUT", "/gated", body=b"x" * 1000))
+            until("the sink is there", lambda: self.server.stats()["sinks"] == 1)
+            with self.server.connect() as other:  # waits for longer than body_ms
+                self.assertTrue(other.at_end())
+                self.assertTrue(c.is_silent())
+            self.server.get("/gate/open")
+            self.assertEqual(c.response().status, 201)
+
+
+if __name__ == "__main__":
+    unittest.main()
