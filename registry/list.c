@@ -87,7 +87,7 @@ void loci__handle_tags(struct loci__rq *rq, struct loci__rs *rs)
 	loci__buf_puts(&json, ",\"tags\":[");
 	int r = loci_tag_foreach(rq->reg->store, rq->name, last, add_name, &page, &err);
 	if (r < 0 && r != LOCI_E_CALLBACK) {
-		loci__problem(rq, rs, LOCI_ABOUT_TAG, &err, last);
+		loci__problem(rq, rs, LOCI_ABOUT_TARGET, &err, last);
 		return;
 	}
 	loci__buf_puts(&json, "]}\n");
@@ -107,7 +107,7 @@ void loci__handle_catalog(struct loci__rq *rq, struct loci__rs *rs)
 	loci__buf_puts(&json, "{\"repositories\":[");
 	int r = loci_repo_foreach(rq->reg->store, last, add_name, &page, &err);
 	if (r < 0 && r != LOCI_E_CALLBACK) {
-		loci__problem(rq, rs, LOCI_ABOUT_NAME, &err, last);
+		loci__problem(rq, rs, LOCI_ABOUT_TARGET, &err, last);
 		return;
 	}
 	loci__buf_puts(&json, "]}\n");

@@ -23,7 +23,6 @@ struct listing {
 	struct loci_buf *json;
 	const char *artifact_type; /* filter, or NULL */
 	struct loci_digest after;  /* go on behind this one; .alg == 0: from the start */
-	bool is_behind;
 	size_t n_max;
 	size_t n;
 	bool has_more;
@@ -93,15 +92,21 @@ static int append(struct listing *l, const struct loci_manifest_bytes *bytes,
 	return l->json->failed;
 }
 
+/* In the order of the walk; `after` itself may have been deleted meanwhile. */
+static bool is_behind(const struct loci_digest *d, const struct loci_digest *after)
+{
+	if (d->alg != after->alg)
+		return d->alg > after->alg;
+	return memcmp(d->bytes, after->bytes, d->len) > 0;
+}
+
 static int add_referrer(void *arg, const struct loci_manifest_bytes *bytes)
 {
 	struct listing *l = arg;
 	struct loci_manifest *m loci__cleanup(free_manifest) = NULL;
 	struct loci_error err;
-	if (!l->is_behind) {
-		l->is_behind = loci_digest_equal(&bytes->digest, &l->after);
+	if (l->after.alg && !is_behind(&bytes->digest, &l->after))
 		return 0;
-	}
 	/* It was checked when it came in. */
 	if (loci_manifest_parse(bytes->bytes, bytes->n, bytes->media_type, &m, &err) < 0)
 		return 0;
@@ -147,7 +152,6 @@ void loci__handle_referrers(struct loci__rq *rq, struct loci__rs *rs)
 	    !loci__rq_param(rq, "last", &after, rs) ||
 	    (after && !loci__rq_parse_digest(rq, after, &l.after, rs)))
 		return;
-	l.is_behind = !after;
 	loci__buf_printf(&json, "{\"schemaVersion\":2,\"mediaType\":\"%s\",\"manifests\":[",
 	                 LOCI_MEDIA_OCI_INDEX);
 	int r = loci_referrer_foreach(rq->reg->store, rq->name, &subject, add_referrer, &l, &err);
