@@ -71,13 +71,17 @@ static int spawn(char *program, int in, int out, pid_t *ret)
 	char *const argv[] = {program, verb, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
-	sigset_t none;
+	sigset_t none, pipe_signal;
 	sigemptyset(&none);
+	sigemptyset(&pipe_signal);
+	sigaddset(&pipe_signal, SIGPIPE);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attr);
-	/* This thread may have all signals blocked; the helper should not inherit that. */
+	/* This thread may have all signals blocked, and the program SIGPIPE ignored; the helper
+	 * should inherit neither. */
 	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigdefault(&attr, &pipe_signal);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	int bad = posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
 	if (!bad)
 		bad = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);

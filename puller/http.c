@@ -103,8 +103,16 @@ static void share_unlock(CURL *easy, curl_lock_data data, void *arg)
 	pthread_mutex_unlock(&s->locks[data]);
 }
 
+/* Thread-safe since libcurl 7.84; counted, so that a program's own call does no harm. */
+static void init_curl(void)
+{
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
 int loci__http_share_new(struct loci_http_share **ret, struct loci_error *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, init_curl);
 	struct loci_http_share *s = calloc(1, sizeof(*s));
 	if (!s)
 		return loci__err_nomem(err);

@@ -10,9 +10,10 @@
 #include "loci/store.h"
 #include "puller/remote.h"
 
-#define LOCI_MANIFEST_FETCH_MAX (4 * 1024 * 1024) /* bytes, distribution-spec "Pushing Manifests" \
-	                                           */
-#define LOCI_INDEX_DEPTH_MAX 4                    /* indexes in indexes */
+#define LOCI_MANIFEST_FETCH_MAX                                                \
+	(4 * 1024 * 1024)      /* bytes, distribution-spec "Pushing Manifests" \
+	                        */
+#define LOCI_INDEX_DEPTH_MAX 4 /* indexes in indexes */
 
 /* One document as it came. */
 struct loci_document {

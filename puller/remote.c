@@ -47,9 +47,9 @@ static int check_host(const char *host, struct loci_error *err)
 	return *host ? 0 : loci__err_set(err, LOCI_E_INVALID, "reference without a registry host");
 }
 
-/* Whether plain HTTP is spoken there. A TLS server answers it with nothing, with rubbish or (Go's)
- * with 400. */
-static int probe_plain(struct loci_http *h, const char *base, bool *ret, struct loci_error *err)
+/* Whether a registry answers there. A TLS server answers plain HTTP with nothing, with rubbish or
+ * (Go's) with 400; a web server that sends everybody to https is no registry either. */
+static int probe(struct loci_http *h, const char *base, bool *ret, struct loci_error *err)
 {
 	loci__cleanup_response struct loci_http_response resp;
 	loci__http_response_init(&resp);
@@ -61,7 +61,7 @@ static int probe_plain(struct loci_http *h, const char *base, bool *ret, struct 
 	int rc = loci__http_exchange(h, &req, &resp, &why);
 	if (rc == LOCI_E_CANCELED)
 		return loci__err_set(err, rc, "%s", why.msg);
-	*ret = rc >= 0 && resp.status != 400;
+	*ret = rc >= 0 && resp.status != 400 && resp.status / 100 != 3;
 	return 0;
 }
 
@@ -71,22 +71,44 @@ static int set_base(struct loci_remote *r, const char *scheme)
 	return n > 0 && (size_t)n < sizeof(r->base) ? 0 : -1;
 }
 
+/* Which of the two schemes: the order in which they are tried, or the only one. */
+static int choose_scheme(struct loci_remote *r, const struct loci_pull_opts *o, struct loci_http *h,
+                         const char **ret, struct loci_error *err)
+{
+	const unsigned any = LOCI_PULL_PLAIN_HTTP | LOCI_PULL_INSECURE_TLS;
+	const char *first = "https", *second = NULL;
+	bool answers = false;
+	if ((o->flags & any) == any)
+		second = "http";
+	else if (o->flags & LOCI_PULL_PLAIN_HTTP)
+		first = "http";
+	else if (loci_host_is_loopback(r->ref->host)) {
+		first = "http";
+		second = "https";
+	}
+	if (second) {
+		if (set_base(r, first) < 0)
+			return loci__err_set(err, LOCI_E_INVALID, "registry host is too long");
+		int rc = probe(h, r->base, &answers, err);
+		if (rc < 0)
+			return rc;
+		atomic_store(&r->has_answered, answers);
+	}
+	*ret = second && !answers ? second : first;
+	return 0;
+}
+
 static int choose_base(struct loci_remote *r, const struct loci_pull_opts *o, struct loci_http *h,
                        struct loci_error *err)
 {
-	bool plain = o->flags & LOCI_PULL_PLAIN_HTTP;
+	const char *scheme;
 	int rc = check_host(r->ref->host, err);
+	if (rc >= 0)
+		rc = choose_scheme(r, o, h, &scheme, err);
 	if (rc < 0)
 		return rc;
-	if (set_base(r, "http") < 0 || strlen(r->base) + 2 > sizeof(r->base))
+	if (set_base(r, scheme) < 0)
 		return loci__err_set(err, LOCI_E_INVALID, "registry host is too long");
-	if (!plain && loci_host_is_loopback(r->ref->host)) {
-		rc = probe_plain(h, r->base, &plain, err);
-		if (rc < 0)
-			return rc;
-		atomic_store(&r->has_answered, plain);
-	}
-	set_base(r, plain ? "http" : "https");
 	return loci__origin_of(r->base, &r->auth.origin, err);
 }
 

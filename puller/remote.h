@@ -24,8 +24,9 @@ struct loci_remote {
 	unsigned retry_base_ms;
 	atomic_bool has_answered;
 };
-/* Chooses the address: docker.io is registry-1.docker.io; https, but http when asked for, and for
- * a loopback host that answers it. ref and o are borrowed. Expected: INVALID, CANCELED. */
+/* Chooses the address: docker.io is registry-1.docker.io; and the scheme: https, but for a loopback
+ * host http when it answers that; the flags of o may say otherwise. ref and o are borrowed.
+ * Expected: INVALID, CANCELED. */
 int loci__remote_init(struct loci_remote *r, const struct loci_ref *ref,
                       const struct loci_pull_opts *o, struct loci_http *h, struct loci_error *err);
 void loci__remote_done(struct loci_remote *r);

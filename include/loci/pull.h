@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A reference to bytes: resolve, authenticate, fetch, verify, record (distribution-spec "Pull",
- * docker token.md). Uses libcurl; curl_global_init is the program's duty.
+ * docker token.md). Uses libcurl, which is initialised on first use; the program should ignore
+ * SIGPIPE, which TLS writes to a vanished peer can raise.
  */
 #ifndef LOCI_PULL_H
 #define LOCI_PULL_H
@@ -35,8 +36,8 @@ typedef int (*loci_cred_fn)(void *arg, const char *host, char *user, size_t user
                             size_t secret_n, struct loci_error *err);
 
 enum loci_pull_flag {
-	/** Speak HTTP to this registry. Loopback hosts are tried with it anyway, then with HTTPS.
-	 */
+	/** Speak HTTP to this registry. (Loopback hosts are tried with it anyway, then with
+	 * HTTPS.) Together with INSECURE_TLS: HTTP if it does not answer HTTPS. */
 	LOCI_PULL_PLAIN_HTTP = 1 << 0,
 	LOCI_PULL_INSECURE_TLS = 1 << 1 /* do not check its certificate */
 };
