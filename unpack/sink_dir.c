@@ -72,7 +72,7 @@ int loci__sink_set_opaque(struct loci_sink *s, int parent, const char *name, str
 
 int loci__sink_clear(struct loci_sink *s, int parent, const char *name, struct loci_error *err)
 {
-	s->stale = s->replaced = true;
+	s->stale = s->replaced = s->again = true;
 	return loci__rm_tree(parent, name, err);
 }
 
@@ -81,7 +81,7 @@ int loci__sink_clear(struct loci_sink *s, int parent, const char *name, struct l
 static int make_in_place(struct loci_sink *s, int parent, const char *name, mode_t mode,
                          struct loci_error *err)
 {
-	s->stale = s->replaced = true;
+	s->stale = s->replaced = s->again = true;
 	if (unlinkat(parent, name, 0) < 0 || mkdirat(parent, name, mode) < 0)
 		return loci__sink_sys(err, "make a directory in the place of something else");
 	return loci__sink_set_opaque(s, parent, name, err);
@@ -225,6 +225,7 @@ int loci__sink_make_dir(struct loci_sink *s, const struct loci_tar_entry *e, str
 				return rc;
 			was_there = false;
 		}
+		s->again |= was_there;
 	}
 	rc = attr_now(s, parent, name, was_there, e, err);
 	return rc < 0 ? rc : remember(s, e, err);
@@ -242,6 +243,8 @@ static int finish_special(struct loci_sink *s, int parent, const char *name,
 	mode_t keep_open = s->o.rootless ? 0700 : 0;
 	if (fchmod(fd, l->mode | keep_open) < 0)
 		return loci__sink_sys(err, "change the mode");
+	if (!l->acl_n) /* but perhaps an earlier entry of the name had one */
+		fremovexattr(fd, "system.posix_acl_default");
 	if (l->acl_n &&
 	    fsetxattr(fd, "system.posix_acl_default", s->later_text.p + l->acl, l->acl_n, 0) < 0 &&
 	    errno != EOPNOTSUPP)
@@ -281,7 +284,7 @@ static int finish_one(struct loci_sink *s, const struct loci_later *l, struct lo
 	int rc = find_later(s, l, &parent, &name, err);
 	if (rc <= 0)
 		return rc;
-	if (l->mode & 07000 || l->acl_n) {
+	if (l->mode & 07000 || l->acl_n || s->again || l->depth == 0) {
 		rc = finish_special(s, parent, name, l, err);
 		if (rc < 0)
 			return rc;

@@ -16,7 +16,7 @@
 #define LOCI_SINK_MAX_LATER ((size_t)256 * 1024 * 1024)
 /* Files between two looks at the free space, and bytes likewise. */
 #define LOCI_SINK_SPACE_FILES 4096
-#define LOCI_SINK_SPACE_BYTES ((uint64_t)32 * 1024 * 1024)
+#define LOCI_SINK_SPACE_BYTES ((uint64_t)8 * 1024 * 1024)
 
 /* What a directory gets at the end. */
 struct loci_later {
@@ -51,6 +51,7 @@ struct loci_sink {
 	struct loci_buf later;      /* struct loci_later, in the order of the archive */
 	struct loci_buf later_text; /* the arena */
 	bool replaced;              /* some of them may be no directories any more */
+	bool again;                 /* some of them came twice */
 
 	unsigned layer_flags;
 	uint64_t skipped;

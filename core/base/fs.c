@@ -5,7 +5,6 @@
 #include "core/base/err.h"
 #include "core/base/rand.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -61,64 +60,6 @@ int loci__mkdirs_open(int dirfd, const char *path, mode_t mode, int *ret_fd, str
 	if (fd < 0)
 		return loci__err_sys(err, "open directory '%s'", path);
 	*ret_fd = fd;
-	return 0;
-}
-
-/* Depth is bounded by the fds that nested directories hold: one each. */
-static int rm_content(int fd, dev_t dev)
-{
-	DIR *dir = fdopendir(fd); /* takes fd */
-	if (!dir) {
-		loci__close_fd(&fd);
-		return -1;
-	}
-	int rc = 0;
-	struct dirent *e;
-	while (rc == 0 && (e = readdir(dir))) {
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
-			continue;
-		if (unlinkat(dirfd(dir), e->d_name, 0) == 0)
-			continue;
-		if (errno != EISDIR && errno != EPERM) {
-			rc = errno == ENOENT ? 0 : -1;
-			continue;
-		}
-		int sub = openat(dirfd(dir), e->d_name,
-		                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		struct stat st;
-		if (sub < 0 || fstat(sub, &st) < 0) {
-			rc = -1;
-		} else if (st.st_dev != dev) {
-			errno = EXDEV;
-			rc = -1;
-		} else {
-			rc = rm_content(loci__steal_fd(&sub), dev);
-		}
-		loci__close_fd(&sub);
-		if (rc == 0)
-			rc = unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR);
-	}
-	int saved = errno;
-	closedir(dir);
-	errno = saved;
-	return rc;
-}
-
-int loci__rm_tree(int dirfd, const char *name, struct loci_error *err)
-{
-	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return loci__err_sys(err, "remove '%s'", name);
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		int code = loci__err_sys(err, "remove '%s'", name);
-		loci__close_fd(&fd);
-		return code;
-	}
-	if (rm_content(fd, st.st_dev) < 0 || unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
-		return loci__err_sys(err, "remove '%s'", name);
 	return 0;
 }
 
