@@ -20,6 +20,7 @@ from clients import CLIENTS, OPERATIONS
 from images import Made, Registry
 
 IN_NAMESPACE = "LOCI_INTEROP_IN_NAMESPACE"
+PEERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".cache", "peers", "bin")
 
 
 def run_client(name, bin_dir, work):
@@ -60,6 +61,7 @@ def main():
     parser.add_argument("clients", nargs="*", choices=[[], *CLIENTS], metavar="CLIENT")
     args = parser.parse_args()
     args.bin = os.path.abspath(args.bin)
+    os.environ["PATH"] += os.pathsep + os.path.abspath(PEERS)  # crane and oras, by script/peers
     failed = False
     for name in args.clients or CLIENTS:
         if name == "docker" and not os.environ.get(IN_NAMESPACE):
