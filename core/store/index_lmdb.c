@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define MAP_SIZE_MIN    ((uint64_t)1 << 20)
 #define MAP_SIZE_MAX    ((uint64_t)1 << 46) /* half of x86-64's user space */
@@ -484,12 +485,34 @@ static int env_open_guarded(struct lmdb_index *ix, struct loci_error *err)
 	return 0;
 }
 
+/* LMDB opens its data file twice without O_CLOEXEC and shows only one of the two: find both by what
+ * they are. A container's process that inherits one could write the index. */
+static int close_on_exec(struct lmdb_index *ix, struct loci_error *err)
+{
+	int data_fd;
+	struct stat data, st;
+	loci__cleanup_dir DIR *dir = opendir("/proc/self/fd");
+	if (!dir || mdb_env_get_fd(ix->env, &data_fd) != 0 || fstat(data_fd, &data) < 0)
+		return loci__err_sys(err, "open the index '%s': list '/proc/self/fd'", ix->path);
+	for (struct dirent *e; (e = readdir(dir));) {
+		uint64_t fd;
+		if (!loci__parse_u64(e->d_name, strlen(e->d_name), &fd) ||
+		    fstat((int)fd, &st) < 0 || st.st_ino != data.st_ino || st.st_dev != data.st_dev)
+			continue;
+		if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
+			return loci__err_sys(err, "open the index '%s'", ix->path);
+	}
+	return 0;
+}
+
 /* LMDB may fail when one process opens while another one closes: one at a time. */
 static int env_open(struct lmdb_index *ix, struct loci_error *err)
 {
 	if (loci__byte_lock(ix->guard_fd, GUARD_OPEN) < 0)
 		return loci__err_sys(err, "lock the index '%s'", ix->path);
 	int rc = env_open_guarded(ix, err);
+	if (rc == 0)
+		rc = close_on_exec(ix, err);
 	loci__byte_unlock(ix->guard_fd, GUARD_OPEN);
 	return rc;
 }

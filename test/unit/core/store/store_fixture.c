@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store_fixture.h"
+
+#include "core/base/cleanup.h"
+#include "core/base/fs.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int fixture_setup_empty(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct fixture *f = calloc(1, sizeof(*f));
+	if (!f)
+		return -1;
+	snprintf(f->dir, sizeof(f->dir), "%s/loci-store-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	if (!mkdtemp(f->dir))
+		return -1;
+	snprintf(f->store, sizeof(f->store), "%s/store", f->dir);
+	*state = f;
+	return 0;
+}
+
+struct loci_store *open_store(const char *dir)
+{
+	struct loci_error err = {0};
+	struct loci_store *st = NULL;
+	if (loci_store_open(dir, /* opts= */ NULL, &st, &err) < 0)
+		fprintf(stderr, "open '%s': %s\n", dir, err.msg);
+	return st;
+}
+
+int fixture_setup(void **state)
+{
+	if (fixture_setup_empty(state) < 0)
+		return -1;
+	struct fixture *f = *state;
+	f->st = open_store(f->store);
+	return f->st ? 0 : -1;
+}
+
+void fixture_close(struct fixture *f)
+{
+	loci_store_close(f->st);
+	f->st = NULL;
+}
+
+void fixture_reopen(struct fixture *f)
+{
+	fixture_close(f);
+	f->st = open_store(f->store);
+	assert_non_null(f->st);
+}
+
+int fixture_teardown(void **state)
+{
+	struct fixture *f = *state;
+	struct loci_error err;
+	fixture_close(f);
+	int rc = loci__rm_tree(AT_FDCWD, f->dir, &err);
+	free(f);
+	return rc;
+}
+
+void child_check_at(bool ok, const char *what, const char *file, int line)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "%s:%d: in a child: %s\n", file, line, what);
+	_exit(99);
+}
+
+/* ---- content --------------------------------------------------------------------------------- */
+
+struct loci_digest digest_of(const void *p, size_t n)
+{
+	struct loci_digest d = {0};
+	if (loci_digest_bytes(LOCI_SHA256, p, n, &d, NULL) < 0)
+		abort();
+	return d;
+}
+
+bool has_blob(struct loci_store *st, const char *repo, const struct loci_digest *d)
+{
+	loci__cleanup_close int fd = -1;
+	loci__cleanup_free char *p = NULL;
+	uint64_t size;
+	struct loci_digest got;
+	if (loci_blob_open(st, repo, d, &fd, &size, NULL) < 0)
+		return false;
+	p = malloc(size + 1);
+	ssize_t n = loci__read_full(fd, p, size + 1);
+	if (n != (ssize_t)size || loci_digest_bytes(d->alg, p, (size_t)n, &got, NULL) < 0 ||
+	    !loci_digest_equal(d, &got)) {
+		fprintf(stderr, "a visible blob is not whole\n");
+		abort();
+	}
+	return true;
+}
+
+bool has_tag(struct loci_store *st, const char *repo, const char *tag,
+             const struct loci_digest *want)
+{
+	struct loci_manifest_bytes *m;
+	if (loci_manifest_get(st, repo, tag, NULL, &m, NULL) < 0)
+		return false;
+	bool same = loci_digest_equal(&m->digest, want);
+	struct loci_digest got = digest_of(m->bytes, m->n);
+	if (want->alg == LOCI_SHA256 && same && !loci_digest_equal(&got, want))
+		abort();
+	loci_manifest_bytes_free(m);
+	return same;
+}
+
+/* ---- images ---------------------------------------------------------------------------------- */
+
+void image_make(struct image *im, const char *config, const char *layer, const char *subject)
+{
+	char config_text[LOCI_DIGEST_STR_MAX], layer_text[LOCI_DIGEST_STR_MAX];
+	im->config = digest_of(config, strlen(config));
+	im->layer = digest_of(layer, strlen(layer));
+	loci_digest_format(&im->config, config_text);
+	loci_digest_format(&im->layer, layer_text);
+	char tail[400] = "";
+	if (subject)
+		snprintf(tail, sizeof(tail),
+		         ",\"subject\":{\"mediaType\":\"" LOCI_MEDIA_OCI_MANIFEST
+		         "\",\"digest\":\"%s\",\"size\":1}",
+		         subject);
+	if (asprintf(&im->manifest,
+	             "{\"schemaVersion\":2,\"mediaType\":\"" LOCI_MEDIA_OCI_MANIFEST
+	             "\",\"config\":{\"mediaType\":\"" LOCI_MEDIA_OCI_CONFIG
+	             "\",\"digest\":\"%s\",\"size\":%zu},\"layers\":[{\"mediaType\":"
+	             "\"application/"
+	             "vnd.oci.image.layer.v1.tar\",\"digest\":\"%s\",\"size\":%zu}]%s}",
+	             config_text, strlen(config), layer_text, strlen(layer), tail) < 0)
+		abort();
+	im->n = strlen(im->manifest);
+	im->digest = digest_of(im->manifest, im->n);
+}
+
+void image_done(struct image *im)
+{
+	free(im->manifest);
+}
+
+int image_put(struct loci_store *st, const char *repo, const struct image *im, const char *tag,
+              unsigned flags, struct loci_manifest_put_result *res, struct loci_error *err)
+{
+	struct loci_manifest_put put = {
+	        .struct_size = sizeof(put),
+	        .media_type = LOCI_MEDIA_OCI_MANIFEST,
+	        .bytes = im->manifest,
+	        .n = im->n,
+	        .tags = &tag,
+	        .n_tags = tag ? 1 : 0,
+	        .flags = flags,
+	};
+	return loci_manifest_put(st, repo, &put, res, err);
+}
+
+void image_push(struct loci_store *st, const char *repo, const struct image *im, const char *config,
+                const char *layer, const char *tag)
+{
+	struct loci_digest d;
+	assert_loci_ok(loci_blob_put(st, repo, config, strlen(config), &im->config, &d, &e_));
+	assert_loci_ok(loci_blob_put(st, repo, layer, strlen(layer), &im->layer, &d, &e_));
+	assert_loci_ok(image_put(st, repo, im, tag, 0, NULL, &e_));
+}
+
+/* ---- children -------------------------------------------------------------------------------- */
+
+pid_t child_start(int (*fn)(void *arg), void *arg)
+{
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(fn(arg));
+	return pid;
+}
+
+int child_wait(pid_t pid)
+{
+	int status;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+#define PIDNS_REFUSED 98
+
+struct pidns_arg {
+	int (*fn)(void *arg);
+	void *arg;
+	int ready_fd;
+};
+
+/* The namespace begins with the next child; this process passes its end on. A process 1 that dies
+ * of a signal is seen here as any child is. */
+static int pidns_parent(void *arg)
+{
+	struct pidns_arg *a = arg;
+	if (unshare(CLONE_NEWPID) < 0)
+		return PIDNS_REFUSED;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(getpid() == 1 ? a->fn(a->arg) : PIDNS_REFUSED);
+	if (pid < 0 || write(a->ready_fd, "r", 1) != 1)
+		return PIDNS_REFUSED;
+	close(a->ready_fd);
+	return child_wait(pid);
+}
+
+bool child_start_in_pidns(int (*fn)(void *arg), void *arg, pid_t *ret)
+{
+	int p[2];
+	char byte;
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return false;
+	struct pidns_arg a = {fn, arg, p[1]};
+	*ret = child_start(pidns_parent, &a);
+	close(p[1]);
+	bool ready = read(p[0], &byte, 1) == 1;
+	close(p[0]);
+	if (!ready)
+		child_wait(*ret);
+	return ready;
+}
