@@ -216,8 +216,8 @@ void loci_http_sink_finish(struct loci_http_sink *s, struct loci_http_response *
 	loci_digest_format(&digest, hex);
 	snprintf(answer, sizeof(answer), "%llu %s\n", (unsigned long long)s->count, hex);
 	set_answer(rs, 201, answer);
-	sink_free(s);
 	atomic_fetch_add(&counters.finished, 1);
+	sink_free(s);
 }
 
 void loci_http_sink_abort(struct loci_http_sink *s)
@@ -225,8 +225,8 @@ void loci_http_sink_abort(struct loci_http_sink *s)
 	if (!s)
 		return;
 	must_be_worker();
-	sink_free(s);
 	atomic_fetch_add(&counters.aborted, 1);
+	sink_free(s);
 }
 
 /* --- routes --- */

@@ -74,8 +74,7 @@ class Timeouts(TestCase):
         for target in ("/file/0/60000000", "/memory/60000000"):
             with self.server.connect(rcvbuf=4096) as c:
                 c.send(request("GET", target))
-                until("the response is given up", lambda: self.server.stats()["responses"] == 1)
-                e = [e for e in self.server.log if e.get("target") == target][-1]
+                e = until("the response is given up", lambda: [e for e in self.server.log if e.get("target") == target])[0]
                 self.assertEqual((e["status"], e["reason"]), ("200", "timed out"))
 
     def test_linger_ends(self):

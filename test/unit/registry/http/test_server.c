@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server as a library: options, two servers in one process, stop at any moment. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "core/base/cleanup.h"
+#include "core/base/cursor.h"
+#include "loci/registry_http.h"
+#include "test/integration/http/registry_double.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static const char *const any_port[] = {"127.0.0.1:0"};
+
+static struct loci_http_server_opts options(void)
+{
+	return (struct loci_http_server_opts){
+	        .struct_size = sizeof(struct loci_http_server_opts),
+	        .registry = (struct loci_registry *)any_port, /* the double looks at none */
+	        .listen = any_port,
+	        .n_listen = 1,
+	        .loops = 2,
+	        .workers = 2,
+	};
+}
+
+static void *run(void *server)
+{
+	struct loci_error err;
+	return loci_http_server_run(server, &err) < 0 ? server : NULL;
+}
+
+static int connect_to(const struct loci_http_server *s)
+{
+	const char *address = loci_http_server_address(s, 0);
+	const char *port = strrchr(address, ':') + 1;
+	uint64_t n;
+	assert_true(loci__parse_u64(port, strlen(port), &n));
+	struct sockaddr_in a = {.sin_family = AF_INET,
+	                        .sin_port = htons((uint16_t)n),
+	                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static void get(const struct loci_http_server *s)
+{
+	static const char rq[] = "GET /small HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	loci__cleanup_close int fd = connect_to(s);
+	char answer[1024] = "";
+	size_t at = 0;
+	ssize_t n;
+	assert_int_equal(write(fd, rq, sizeof(rq) - 1), sizeof(rq) - 1);
+	while ((n = read(fd, answer + at, sizeof(answer) - 1 - at)) > 0)
+		at += (size_t)n;
+	assert_memory_equal(answer, "HTTP/1.1 200 OK\r\n", 17);
+	assert_non_null(strstr(answer, "\r\n\r\nhello\n"));
+}
+
+static void test_two_servers(void **state)
+{
+	struct loci_http_server *s[2];
+	pthread_t threads[2];
+	void *failed;
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct loci_http_server_opts o = options();
+		assert_int_equal(loci_http_server_new(&o, &s[i], NULL), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, run, s[i]), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_null(loci_http_server_address(s[i], 1));
+		get(s[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		loci_http_server_stop(s[i]);
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+		loci_http_server_free(s[i]);
+		if (i == 0)
+			get(s[1]);
+	}
+}
+
+/* Before, while and after the loops come up. */
+static void test_stop_at_any_moment(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		struct loci_http_server_opts o = options();
+		struct loci_http_server *s;
+		pthread_t thread;
+		void *failed;
+		assert_int_equal(loci_http_server_new(&o, &s, NULL), 0);
+		if (i % 4 == 0)
+			loci_http_server_stop(s);
+		assert_int_equal(pthread_create(&thread, NULL, run, s), 0);
+		for (int spin = 0; spin < i * 1000; spin++)
+			__asm__ volatile("" ::: "memory");
+		if (i % 2)
+			loci_http_server_stop(s);
+		loci_http_server_stop(s);
+		assert_int_equal(pthread_join(thread, &failed), 0);
+		assert_null(failed);
+		loci_http_server_free(s);
+	}
+}
+
+static void test_free_without_run(void **state)
+{
+	struct loci_http_server_opts o = options();
+	struct loci_http_server *s;
+	(void)state;
+	assert_int_equal(loci_http_server_new(&o, &s, NULL), 0);
+	loci_http_server_free(s);
+	loci_http_server_free(NULL);
+}
+
+static void test_options(void **state)
+{
+	struct loci_http_server *s = NULL;
+	struct loci_error err;
+	const char *listen[] = {"127.0.0.1:0", "nonsense"};
+	(void)state;
+	struct loci_http_server_opts o = options();
+	o.struct_size = 1;
+	assert_int_equal(loci_http_server_new(&o, &s, &err), LOCI_E_USAGE);
+	o = options();
+	o.n_listen = 0;
+	assert_int_equal(loci_http_server_new(&o, &s, &err), LOCI_E_USAGE);
+	o = options();
+	o.loops = 100000;
+	assert_int_equal(loci_http_server_new(&o, &s, &err), LOCI_E_TOO_LARGE);
+	o = options();
+	o.listen = listen;
+	o.n_listen = 2;
+	assert_int_equal(loci_http_server_new(&o, &s, &err), LOCI_E_INVALID);
+	assert_string_equal(err.msg, "listen address 'nonsense': expected HOST:PORT");
+	assert_null(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_two_servers),
+	        cmocka_unit_test(test_stop_at_any_moment),
+	        cmocka_unit_test(test_free_without_run),
+	        cmocka_unit_test(test_options),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "registry/http/workers.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+
+#define JOBS 1000
+
+static struct loci__job jobs[JOBS];
+static int order[JOBS];
+static atomic_int ran;
+static atomic_int open_signals;
+
+static void note(struct loci__job *j)
+{
+	order[atomic_fetch_add(&ran, 1)] = (int)(j - jobs);
+}
+
+static void run_all(unsigned threads, void (*run)(struct loci__job *j))
+{
+	struct loci__workers *w = NULL;
+	atomic_store(&ran, 0);
+	assert_int_equal(loci__workers_new(threads, &w, NULL), 0);
+	for (int i = 0; i < JOBS; i++) {
+		jobs[i].run = run;
+		loci__workers_submit(w, &jobs[i]);
+	}
+	loci__workers_free(w);
+	assert_int_equal(atomic_load(&ran), JOBS);
+}
+
+static void test_one_thread_keeps_order(void **state)
+{
+	(void)state;
+	run_all(1, note);
+	for (int i = 0; i < JOBS; i++)
+		assert_int_equal(order[i], i);
+}
+
+static void test_every_job_runs_once(void **state)
+{
+	bool seen[JOBS] = {false};
+	(void)state;
+	run_all(8, note);
+	for (int i = 0; i < JOBS; i++) {
+		assert_false(seen[order[i]]);
+		seen[order[i]] = true;
+	}
+}
+
+static void look_at_signals(struct loci__job *j)
+{
+	sigset_t set;
+	(void)j;
+	pthread_sigmask(SIG_BLOCK, NULL, &set);
+	if (!sigismember(&set, SIGTERM) || !sigismember(&set, SIGPIPE))
+		atomic_fetch_add(&open_signals, 1);
+	atomic_fetch_add(&ran, 1);
+}
+
+static void test_signals_are_blocked(void **state)
+{
+	(void)state;
+	run_all(2, look_at_signals);
+	assert_int_equal(atomic_load(&open_signals), 0);
+}
+
+static void test_free_of_nothing(void **state)
+{
+	(void)state;
+	loci__workers_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_one_thread_keeps_order),
+	        cmocka_unit_test(test_every_job_runs_once),
+	        cmocka_unit_test(test_signals_are_blocked),
+	        cmocka_unit_test(test_free_of_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
