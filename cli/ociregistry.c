@@ -44,19 +44,23 @@ struct settings {
 	bool force_remote;
 };
 
-/* "ADDR:PORT", "[V6]:PORT" or ":PORT"; whether ADDR is one of this machine shows when binding. */
+/* "ADDR:PORT", "[V6]:PORT", ":PORT" or "unix:/PATH"; whether ADDR is one of this machine shows when
+ * binding. */
 static int check_listen(const char *value, struct loci_error *err)
 {
 	struct loci_cursor c = loci__cursor(value, strlen(value));
 	struct loci_slice host = {value, 0};
 	uint64_t port;
+	if (loci__take_text(&c, "unix:/"))
+		return 0;
 	bool good = loci__take_char(&c, '[') ? loci__take_until(&c, ']', &host) && host.n > 0 &&
 	                                               loci__take_char(&c, ':')
 	                                     : loci__take_until(&c, ':', &host);
 	if (good && loci__take_u64(&c, &port) && loci__cursor_at_end(&c) && port <= 65535)
 		return 0;
-	return loci__err_set(err, LOCI_E_USAGE,
-	                     "'%s': expected ADDRESS:PORT, [IPV6-ADDRESS]:PORT or :PORT", value);
+	return loci__err_set(
+	        err, LOCI_E_USAGE,
+	        "'%s': expected ADDRESS:PORT, [IPV6-ADDRESS]:PORT, :PORT or unix:/PATH", value);
 }
 
 static const struct loci_option_word durabilities[] = {
@@ -108,7 +112,8 @@ static const struct loci_option options[] = {
          .value = "full", .words = durabilities, .section = "Storage",
          .help = "With relaxed, a power cut may lose what was acknowledged in the last seconds"},
         {LOCI_OPT_DURATION(S, lease_ms), .key = "storage.lease", .flag = "lease", .value = "24h",
-         .min = 1000, .help = "Keep a blob that no manifest refers to for so long"},
+         .min = 1000, .max = 3650ull * 24 * 3600 * 1000,
+         .help = "Keep a blob that no manifest refers to for so long"},
         {LOCI_OPT_SIZE(S, map_size), .key = "storage.map-size", .flag = "map-size", .value = "1TiB",
          .min = 1 << 20, .help = "Address space reserved for the index"},
         {LOCI_OPT_NUMBER(S, max_readers), .key = "storage.max-readers", .flag = "max-readers",
@@ -307,11 +312,10 @@ static const char *const description[] = {
 };
 
 static const struct loci_exit_row exits[] = {
-        {.status = 0, .code = LOCI_OK, .meaning = "stopped by a signal, every request answered"},
         {.status = 2,
          .code = LOCI_E_USAGE,
-         .meaning = "wrong command line, environment or configuration file"},
-        {.status = 1, .code = 0, .meaning = "any other failure"},
+         .meaning = "Wrong command line, environment or configuration file"},
+        {.status = 1, .code = 0, .meaning = "Any other failure"},
 };
 
 static const struct loci_example examples[] = {

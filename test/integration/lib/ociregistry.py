@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the real ociregistry on a free loopback port, and talks to it. Standard library only.
+
+    with Registry() as registry:                # store in a temporary directory, gone afterwards
+        digest = registry.push_blob("a/b", b"bytes")
+        response = registry.ask("GET", "/v2/a/b/blobs/" + digest)
+
+The program is $OCIREGISTRY, or else the first one in PATH.
+"""
+
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+DEADLINE = 60  # seconds for a thing that should happen at once, on a slow machine under a sanitizer
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+
+def until(what, condition):
+    """Polls until the condition holds and returns its value."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError("never happened: " + what)
+        time.sleep(0.01)
+
+
+def digest_of(data, algorithm="sha256"):
+    return algorithm + ":" + hashlib.new(algorithm, data).hexdigest()
+
+
+class Response:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    def header(self, name):
+        return self.headers.get(name)
+
+    @property
+    def code(self):
+        """The spec's code of an error."""
+        return json.loads(self.body)["errors"][0]["code"]
+
+
+class Registry:
+    def __init__(self, *options, store=None, env=None, prefix=(), listen="127.0.0.1:0"):
+        """store: a directory that stays; prefix: a command that runs the program (unshare …)."""
+        self.temporary = None
+        if store is None:
+            self.temporary = store = tempfile.mkdtemp(prefix="loci-registry-")
+        self.store = store
+        self.options = options
+        self.env = dict(os.environ, **(env or {}))
+        self.prefix = list(prefix)
+        self.listen = listen
+        self.process = None
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.process and self.process.poll() is None:
+            self.kill()
+        if self.temporary:
+            shutil.rmtree(self.temporary, ignore_errors=True)
+
+    # ---- the process
+
+    def start(self):
+        """Returns when it listens; self.address is where."""
+        self.log = []
+        self.process = subprocess.Popen(
+            [*self.prefix, os.environ.get("OCIREGISTRY", "ociregistry"), "--store", self.store,
+             "--listen", self.listen, *self.options],
+            stderr=subprocess.PIPE, text=True, errors="replace", env=self.env)
+        self.reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        self.reader.start()
+
+        def listens():
+            said = "".join(self.log)
+            found = re.search(r"listening on ([^\s\"]+)", said)
+            if not found and self.process.poll() is not None:
+                raise AssertionError("ociregistry ended with %d\n%s" % (self.process.returncode, said))
+            return found
+        self.address = until("listening on …", listens).group(1)
+        return self
+
+    def _read(self, pipe):
+        for line in pipe:
+            self.log.append(line)
+        pipe.close()
+
+    def logged(self, text):
+        return any(text in line for line in self.log)
+
+    def signal(self, signo=signal.SIGTERM):
+        self.process.send_signal(signo)
+
+    def wait(self):
+        """The exit status; negative: the signal that killed it."""
+        status = self.process.wait(DEADLINE)
+        self.reader.join(DEADLINE)
+        return status
+
+    def stop(self):
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        return self.wait()
+
+    # ---- requests
+
+    def connect(self):
+        return http.client.HTTPConnection(self.address, timeout=DEADLINE)
+
+    def ask(self, method, path, body=None, headers=None, chunked=False):
+        connection = self.connect()
+        try:
+            connection.request(method, path, body, headers or {}, encode_chunked=chunked)
+            return Response(connection.getresponse())
+        finally:
+            connection.close()
+
+    def expect(self, status, method, path, body=None, headers=None):
+        response = self.ask(method, path, body, headers)
+        if response.status != status:
+            raise AssertionError("%s %s: %d, expected %d: %s" % (
+                method, path, response.status, status, response.body[:500].decode(errors="replace")))
+        return response
+
+    def start_upload(self, repo):
+        """The path of a new session."""
+        return self.expect(202, "POST", "/v2/%s/blobs/uploads/" % repo).header("location")
+
+    def push_blob(self, repo, data):
+        digest = digest_of(data)
+        self.expect(201, "PUT", self.start_upload(repo) + "?digest=" + digest, data)
+        return digest
+
+    def push_manifest(self, repo, reference, data, media_type=OCI_MANIFEST):
+        if isinstance(data, dict):
+            data = json.dumps(data).encode()
+        digest = digest_of(data)
+        self.expect(201, "PUT", "/v2/%s/manifests/%s" % (repo, reference or digest), data,
+                    {"Content-Type": media_type})
+        return digest
+
+    def push_image(self, repo, tag, layers=(b"layer",), config=None):
+        """An image of these layers' bytes (nobody unpacks them); its digest."""
+        config = json.dumps(config or {"architecture": "amd64", "os": "linux",
+                                       "rootfs": {"type": "layers", "diff_ids": [digest_of(l) for l in layers]}}).encode()
+
+        def descriptor(media_type, data):
+            return {"mediaType": media_type, "digest": self.push_blob(repo, data), "size": len(data)}
+        return self.push_manifest(repo, tag, {
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": descriptor(OCI_CONFIG, config),
+            "layers": [descriptor(OCI_LAYER, layer) for layer in layers]})
+
+    def blob(self, repo, digest):
+        """Its bytes, hashed again here."""
+        data = self.expect(200, "GET", "/v2/%s/blobs/%s" % (repo, digest)).body
+        if digest_of(data, digest.split(":")[0]) != digest:
+            raise AssertionError("%s: other bytes were served" % digest)
+        return data
