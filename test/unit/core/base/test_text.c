@@ -65,6 +65,8 @@ static void hex_is_strict(void **state)
 	(void)state;
 	unsigned char out[2] = {0};
 	assert_false(loci__hex_parse("ABCD", 4, out, 2));
+	assert_false(loci__hex_parse("Aacd", 4, out, 2));
+	assert_false(loci__hex_parse("aAcd", 4, out, 2));
 	assert_false(loci__hex_parse("abc", 3, out, 2));
 	assert_false(loci__hex_parse("abcde", 5, out, 2));
 	assert_false(loci__hex_parse("abcg", 4, out, 2));
