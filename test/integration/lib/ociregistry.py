@@ -75,16 +75,23 @@ class Registry:
     def __enter__(self):
         try:
             self.start()
-        except BaseException:
-            self.__exit__()
+        except BaseException as e:
+            self.__exit__(type(e))
             raise
         return self
 
-    def __exit__(self, *_):
-        if self.process and self.process.poll() is None:
-            self.kill()
-        if self.temporary:
-            shutil.rmtree(self.temporary, ignore_errors=True)
+    def __exit__(self, failed=None, *_):
+        """Whoever used it well sees it end well: a leak or a race that a sanitizer finds is a status, too."""
+        try:
+            if self.process and self.process.poll() is None:
+                status = self.kill() if failed else self.stop()
+                if status and not failed:
+                    raise AssertionError("ociregistry ended with %d\n%s" % (status, "".join(self.log[-100:])))
+        finally:
+            if self.process and self.process.poll() is None:
+                self.kill()
+            if self.temporary:
+                shutil.rmtree(self.temporary, ignore_errors=True)
 
     # ---- the process
 
