@@ -55,6 +55,9 @@ struct loci_create_opts {
 	size_t n_overlay_lower_fds;
 	int overlay_upper_fd; /* with lowers: -1 for a read-only rootfs */
 	int overlay_work_fd;
+	/** Of the preserved fds, how many are listening sockets: the container gets LISTEN_FDS and
+	 *  LISTEN_PID=1 (sd_listen_fds). */
+	unsigned listen_fds;
 };
 
 /** Validates the bundle without touching the kernel, and prints the plan as text. *ret is
@@ -87,6 +90,13 @@ LOCI_API LOCI_CHECK int loci_runtime_foreach(struct loci_runtime *rt,
 /** Waits for the init of a container made with LOCI_CREATE_FOREGROUND: 0 … 255, or 128 + signal. */
 LOCI_API LOCI_CHECK int loci_runtime_wait(struct loci_runtime *rt, const char *id, int *ret_status,
                                           struct loci_error *err);
+
+/** Call first in main of a program that creates containers: makes sure that the running program is
+ *  no file that a container could write (through /proc/self/exe) by starting it again from a
+ *  read-only mount of itself or a sealed copy. Returns 0 when that is so already; otherwise does
+ *  not return, unless it fails. Expected errors: DENIED, SYS. */
+LOCI_API LOCI_CHECK int loci_runtime_protect_self(char *const argv[], char *const envp[],
+                                                  struct loci_error *err);
 
 LOCI_END_DECLS
 #endif
