@@ -101,7 +101,7 @@ static int choose_scheme(struct loci_remote *r, const struct loci_pull_opts *o, 
 static int choose_base(struct loci_remote *r, const struct loci_pull_opts *o, struct loci_http *h,
                        struct loci_error *err)
 {
-	const char *scheme;
+	const char *scheme = NULL;
 	int rc = check_host(r->ref->host, err);
 	if (rc >= 0)
 		rc = choose_scheme(r, o, h, &scheme, err);
