@@ -70,7 +70,7 @@ static const struct loci_option options[] = {
         {LOCI_OPT_ENUM(S, progress), .flag = "progress", .value = "auto", .words = progress_modes,
          .metavar = "MODE", .help = "Show progress on standard error in this form"},
         {LOCI_OPT_BOOL(S, unpack), .flag = "unpack", .value = "true",
-         .help = "Unpack the layers, so that ocirun starts at once"},
+         .help = "Unpack the layers, so that ocirun starts at once; --no-unpack leaves them"},
         {LOCI_OPT_BOOL(S, insecure), .flag = "insecure", .section = "Network",
          .help = "Take any certificate, and plain HTTP from a registry without HTTPS"},
         {LOCI_OPT_NUMBER(S, parallel), .flag = "parallel", .value = "4", .min = 1, .max = 64,
@@ -212,26 +212,21 @@ static int get_one(struct session *s, const char *text, struct loci_error *err)
 }
 
 /* One that cannot be had does not keep the others away; the first failure gives the status. */
-static int get_all(struct session *s, struct loci_error *err)
+static int get_all(struct session *s)
 {
 	const struct loci_invocation *inv = s->inv;
 	int first = 0;
 	for (size_t i = 0; i < inv->n_args; i++) {
-		struct loci_error now = {0};
-		int rc = get_one(s, inv->args[i], &now);
+		struct loci_error err = {0};
+		int rc = get_one(s, inv->args[i], &err);
 		if (rc >= 0)
 			continue;
-		if (first)
-			loci__invocation_print_error(inv, &now);
-		else
-			*err = now;
-		if (!first && i + 1 < inv->n_args && rc != LOCI_E_CANCELED)
-			loci__invocation_print_error(inv, &now);
+		loci__invocation_print_error(inv, &err);
 		first = first ? first : rc;
 		if (rc == LOCI_E_CANCELED)
 			break;
 	}
-	return first;
+	return loci__exit_status(inv->program->exits, first);
 }
 
 static int run(const struct loci_invocation *inv, struct loci_error *err)
@@ -260,7 +255,7 @@ static int run(const struct loci_invocation *inv, struct loci_error *err)
 	        .progress = progress,
 	        .platform = o->platform ? &platform.platform : NULL,
 	};
-	return get_all(&s, err);
+	return get_all(&s);
 }
 
 /* ---- the program ------------------------------------------------------------------------------
@@ -293,7 +288,6 @@ static const char *const description[] = {
 };
 
 static const struct loci_exit_row exits[] = {
-        {0, LOCI_OK, "Every image is there"},
         {2, LOCI_E_USAGE, "Wrong usage"},
         {3, LOCI_E_NOT_FOUND, "The image, or something that it refers to, is not there"},
         {4, LOCI_E_UNAUTHORIZED, "Not authenticated, or access denied"},

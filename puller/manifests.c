@@ -233,6 +233,25 @@ static int no_platform(const struct loci_remote *r, const struct loci_manifest *
 	                     r->ref->repo, wanted, *list ? list : "entries without a platform");
 }
 
+/* An index in an index, when no image suits: one that says it is for the platform, else one that
+ * says nothing. */
+static const struct loci_descriptor *pick_index(const struct loci_manifest *m,
+                                                const struct loci_platform *want)
+{
+	const struct loci_descriptor *silent = NULL;
+	for (size_t i = 0; i < m->n_entries; i++) {
+		const struct loci_descriptor *e = &m->entries[i];
+		if (loci_media_kind(e->media_type) != LOCI_MEDIA_IMAGE_INDEX)
+			continue;
+		if (!e->platform.os || !e->platform.arch)
+			silent = silent ? silent : e;
+		else if (want->os && want->arch && !strcmp(e->platform.os, want->os) &&
+		         !strcmp(e->platform.arch, want->arch))
+			return e;
+	}
+	return silent;
+}
+
 static int check_size(const struct loci_descriptor *desc, const struct loci_document *d,
                       struct loci_error *err)
 {
@@ -286,6 +305,8 @@ int loci__manifest_walk(struct loci_remote *r, struct loci_http *h, struct loci_
 			                     "more than %d indexes in each other",
 			                     LOCI_INDEX_DEPTH_MAX);
 		const struct loci_descriptor *entry = loci_manifest_pick(m, want);
+		if (!entry)
+			entry = pick_index(m, want);
 		if (!entry)
 			return no_platform(r, m, want, err);
 		int rc = entry_document(r, h, st, entry, &res->path[res->n], err);
