@@ -9,6 +9,7 @@
 struct loci_common_settings {
 	bool help;
 	bool help_man;
+	bool help_check;
 	bool version;
 	bool quiet;
 	unsigned verbose;

@@ -47,6 +47,9 @@ const struct loci_option loci__common_options[] = {
          .help = "Print this help"},
         {LOCI_OPT_BOOL(COMMON, help_man), .flag = "help-man",
          .flags = LOCI_OPTION_STOPS | LOCI_OPTION_HIDDEN, .help = "Print the man page as mdoc"},
+        {LOCI_OPT_BOOL(COMMON, help_check), .flag = "help-check",
+         .flags = LOCI_OPTION_STOPS | LOCI_OPTION_HIDDEN,
+         .help = "Check the tables that all of this is made of"},
         {LOCI_OPT_BOOL(COMMON, version), .flag = "version", .flags = LOCI_OPTION_STOPS,
          .help = "Print the version"},
         {0}};
@@ -376,6 +379,8 @@ static int print_about(const struct run *run, struct loci_error *err)
 	int r = 0;
 	if (run->common.version)
 		loci__buf_printf(&b, "%s %s\n", run->p->name, LOCI_VERSION);
+	else if (run->common.help_check)
+		r = loci__program_check(run->p, err);
 	else if (run->common.help_man)
 		r = loci__program_print_man(run->p, &b, err);
 	else

@@ -147,11 +147,5 @@ static const struct loci_program program = {
 
 int main(int argc, char **argv)
 {
-	struct loci_error err = {0};
-	if (argc > 1 && strcmp(argv[1], "--check-tables") == 0) {
-		int r = loci__program_check(&program, &err);
-		(void)loci__printf(NULL, "%s\n", r < 0 ? err.msg : "sound");
-		return r < 0;
-	}
 	return loci__program_main(&program, argc, argv);
 }

@@ -361,13 +361,6 @@ static void test_exit_table(void **state)
 	assert_int_equal(loci__exit_status(NULL, LOCI_E_SYS), 1);
 }
 
-static void test_tables_are_sound(void **state)
-{
-	struct result *r = *state;
-	RUN(r, "--check-tables");
-	assert_string_equal(r->out, "sound\n");
-}
-
 int main(void)
 {
 	static struct result result;
@@ -384,7 +377,6 @@ int main(void)
 	        TEST(test_signals_are_waited_for),
 	        TEST(test_closed_standard_fds),
 	        TEST(test_exit_table),
-	        TEST(test_tables_are_sound),
 #undef TEST
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
