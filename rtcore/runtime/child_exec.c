@@ -96,8 +96,8 @@ static void own_stdio(struct loci__child *c)
 	uid_t uid = c->job->plan->config->uid;
 	for (int fd = 0; uid && fd < 3; fd++) {
 		struct stat st;
-		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
-			(void)fchown(fd, uid, (gid_t)-1);
+		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && fchown(fd, uid, (gid_t)-1) < 0)
+			continue; /* not ours to give away: it stays as it was */
 	}
 }
 

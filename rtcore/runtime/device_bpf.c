@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#define ALL_ACCESS (BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
+
 enum reg { R_VERDICT, R_CTX, R_TYPE, R_ACCESS, R_MAJOR, R_MINOR, R_SCRATCH };
 
 static struct bpf_insn load32(enum reg to, size_t offset)
@@ -49,15 +51,15 @@ static size_t add_test(struct bpf_insn *out, size_t at, unsigned op, enum reg re
 /* An allowing rule must cover all that is asked for, a denying one any of it. */
 static size_t add_rule(struct bpf_insn *out, const struct loci__cfg_device_rule *r)
 {
-	const unsigned all = BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE;
 	unsigned access = access_bits(r->access);
 	size_t n = 0;
 	if (r->type[0] != 'a')
 		n = add_test(out, n, BPF_JNE, R_TYPE,
 		             r->type[0] == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
-	if (access != all) {
+	if (access != ALL_ACCESS) {
 		out[n++] = copy(R_SCRATCH, R_ACCESS);
-		out[n++] = alu(BPF_AND, R_SCRATCH, (int32_t)(r->allow ? all & ~access : access));
+		out[n++] = alu(BPF_AND, R_SCRATCH,
+		               (int32_t)(r->allow ? ALL_ACCESS & ~access : access));
 		n = add_test(out, n, r->allow ? BPF_JNE : BPF_JEQ, R_SCRATCH, 0);
 	}
 	if (r->major.set && r->major.v >= 0)
@@ -72,6 +74,12 @@ static size_t add_rule(struct bpf_insn *out, const struct loci__cfg_device_rule 
 	return n;
 }
 
+static bool decides_all(const struct loci__cfg_device_rule *r)
+{
+	return r->type[0] == 'a' && access_bits(r->access) == ALL_ACCESS &&
+	       !(r->major.set && r->major.v >= 0) && !(r->minor.set && r->minor.v >= 0);
+}
+
 size_t loci__device_bpf_make(const struct loci__cfg_device_rule *rules, size_t n,
                              struct bpf_insn *out)
 {
@@ -82,14 +90,13 @@ size_t loci__device_bpf_make(const struct loci__cfg_device_rule *rules, size_t n
 	out[at++] = alu(BPF_RSH, R_ACCESS, 16);
 	out[at++] = load32(R_MAJOR, offsetof(struct bpf_cgroup_dev_ctx, major));
 	out[at++] = load32(R_MINOR, offsetof(struct bpf_cgroup_dev_ctx, minor));
-	size_t first = 0; /* rules before one that decides everything are never reached */
-	for (size_t i = 0; i < n; i++)
-		if (rules[i].type[0] == 'a' && strlen(rules[i].access) == 3 &&
-		    !(rules[i].major.set && rules[i].major.v >= 0) &&
-		    !(rules[i].minor.set && rules[i].minor.v >= 0))
-			first = i;
-	for (size_t i = n; i > first; i--)
+	/* Rules before one that decides everything are never reached, and the verifier refuses code
+	 * that is not. */
+	for (size_t i = n; i > 0; i--) {
 		at += add_rule(out + at, &rules[i - 1]);
+		if (decides_all(&rules[i - 1]))
+			return at;
+	}
 	out[at++] = alu(BPF_MOV, R_VERDICT, 0);
 	out[at++] = leave();
 	return at;
