@@ -163,18 +163,21 @@ size_t loci__platform_candidates(const struct loci_platform *want,
 /* ---- this machine -----------------------------------------------------------------------------
  */
 
-/* The x86-64 level, of which compilers make use. */
+/* The x86-64 level, told by the features that came with each. */
 static const char *host_variant(const char *arch)
 {
 #if defined(__x86_64__)
 	if (!strcmp(arch, "amd64")) {
 		__builtin_cpu_init();
-		if (__builtin_cpu_supports("x86-64-v4"))
-			return "v4";
-		if (__builtin_cpu_supports("x86-64-v3"))
-			return "v3";
-		if (__builtin_cpu_supports("x86-64-v2"))
-			return "v2";
+		bool v2 = __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("ssse3") &&
+		          __builtin_cpu_supports("sse4.2");
+		bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+		          __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
+		bool v4 = v3 && __builtin_cpu_supports("avx512f") &&
+		          __builtin_cpu_supports("avx512bw") &&
+		          __builtin_cpu_supports("avx512cd") &&
+		          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+		return v4 ? "v4" : v3 ? "v3" : v2 ? "v2" : "";
 	}
 #endif
 	(void)arch;

@@ -10,7 +10,6 @@
 #include "core/base/err.h"
 #include "rtcore/bundle/seccomp_default.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -288,7 +287,7 @@ static int resources_json(const struct loci_bundle_opts *o, json_t **ret, bool *
 	if (o->memory)
 		set(r, "memory", json_pack("{s:I}", "limit", (json_int_t)o->memory), ok);
 	if (o->cpus > 0) {
-		json_int_t quota = llround(o->cpus * CPU_PERIOD);
+		json_int_t quota = (json_int_t)(o->cpus * CPU_PERIOD + 0.5);
 		set(r, "cpu",
 		    json_pack("{s:I, s:i}", "quota", quota < CPU_QUOTA_MIN ? CPU_QUOTA_MIN : quota,
 		              "period", CPU_PERIOD),
