@@ -119,13 +119,14 @@ static void format_number(const struct loci_option *row, uint64_t value, struct 
 }
 
 /* The limits of a number are named in its own unit. */
-static int refuse_range(const struct loci_option *row, const char *text, struct loci_error *err)
+static int refuse_range(const struct loci_option *row, const char *text, bool too_large,
+                        struct loci_error *err)
 {
 	struct loci_buf b loci__cleanup_buf = LOCI_BUF_INIT(256);
-	if (row->min && !row->max) {
+	if (row->min && !row->max && !too_large) {
 		loci__buf_puts(&b, "at least ");
 		format_number(row, row->min, &b);
-	} else if (row->min) {
+	} else if (row->min && row->max) {
 		format_number(row, row->min, &b);
 		loci__buf_puts(&b, " to ");
 		format_number(row, field_max(row), &b);
@@ -183,8 +184,9 @@ static int store_number(const struct loci_option *row, const char *text, enum nu
 {
 	if (how == NUMBER_MALFORMED)
 		return refuse(text, err, expected);
-	if (how == NUMBER_TOO_LARGE || value < row->min || value > field_max(row))
-		return refuse_range(row, text, err);
+	bool too_large = how == NUMBER_TOO_LARGE || value > field_max(row);
+	if (too_large || value < row->min)
+		return refuse_range(row, text, too_large, err);
 	if (row->size == sizeof(unsigned))
 		*(unsigned *)field = (unsigned)value;
 	else
@@ -260,8 +262,9 @@ static int set_double(const struct loci_option *row, const char *text, void *fie
 		scale *= 10;
 	}
 	value /= scale;
-	if (value < (double)row->min || (row->max && value > (double)row->max))
-		return refuse_range(row, text, err);
+	bool too_large = row->max && value > (double)row->max;
+	if (too_large || value < (double)row->min)
+		return refuse_range(row, text, too_large, err);
 	*(double *)field = value;
 	return 0;
 }

@@ -97,6 +97,12 @@ static void test_texts(void **state)
 	for (const char *line = r->out; *line; line += strcspn(line, "\n") + 1)
 		assert_true(strcspn(line, "\n") <= 80);
 
+	RUN(r, "--help-man");
+	assert_int_equal(r->status, 0);
+	assert_non_null(
+	        strstr(r->out, "\nA second paragraph with a back\\eslash and a \\-dash.\n"));
+	assert_non_null(strstr(r->out, ".It Ev SAMPLE_HTTP_IDLE_TIMEOUT\n"));
+
 	RUN(r, "create", "--help");
 	assert_int_equal(r->status, 0);
 	assert_non_null(strstr(r->out, "Usage: sample [OPTION...] create [OPTION...] ID\n"));

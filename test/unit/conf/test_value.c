@@ -133,6 +133,11 @@ static const struct bad_row bad[] = {
         {&size, "1.5GiB", "expected a size like 512KiB or 10GB, found '1.5GiB'"},
         {&size, "2TiB", "expected at most 1TiB, found '2TiB'"},
         {&size, "99999999999TiB", "expected at most 1TiB, found '99999999999TiB'"},
+        {&size, "16777216TiB", "expected at most 1TiB, found '16777216TiB'"}, /* 2^64 */
+        {&duration, "213503982335d",
+         "expected at most 18446744073709551615ms, found '213503982335d'"},
+        {&duration, "18446744073709551615ms1s",
+         "expected at most 18446744073709551615ms, found '18446744073709551615ms1s'"},
         {&duration, "30", "expected a time like 500ms, 30s, 5m or 1h, found '30'"},
         {&duration, "s", "expected a time like 500ms, 30s, 5m or 1h, found 's'"},
         {&duration, "5 m", "expected a time like 500ms, 30s, 5m or 1h, found '5 m'"},
@@ -209,19 +214,16 @@ static void test_values_have_a_limit(void **state)
 static void test_nearest(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"listen", "store", "log-format", "log-level", "config"};
+	static const char *const names[] = {"listen",    "store",  "log-format",
+	                                    "log-level", "config", "tty"};
 	static const struct {
 		const char *wanted, *best;
 	} rows[] = {
-	        {"lsiten", "listen"},
-	        {"listne", "listen"},
-	        {"stor", "store"},
-	        {"logformat", "log-format"},
-	        {"conf", "config"},
-	        {"zzzzzz", NULL},
-	        {"x", NULL},
-	        {"", NULL},
-	        {"listen-here-and-there", NULL},
+	        {"lsiten", "listen"}, {"listne", "listen"},
+	        {"stor", "store"},    {"logformat", "log-format"},
+	        {"conf", "config"},   {"zzzzzz", NULL},
+	        {"tyt", "tty"},       {"x", NULL},
+	        {"", NULL},           {"listen-here-and-there", NULL},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct loci_nearest near;
