@@ -9,8 +9,8 @@
 
 void loci__key_bytes(struct loci__key *k, const void *p, size_t n)
 {
-	if (n > sizeof(k->b) - k->n) {
-		k->n = 0; /* no key of the index is empty: refused there */
+	if (k->n > sizeof(k->b) || n > sizeof(k->b) - k->n) {
+		k->n = sizeof(k->b) + 1; /* and stays so */
 		return;
 	}
 	memcpy(k->b + k->n, p, n);
@@ -118,9 +118,20 @@ static int seen(struct loci__txn *t, int rc, struct loci_error *err)
 	return rc;
 }
 
+static int check_key(const struct loci__key *k, struct loci_error *err)
+{
+	if (k->n <= sizeof(k->b))
+		return 0;
+	return loci__err_set(err, LOCI_E_INVALID, "index: a key of more than %d bytes",
+	                     LOCI_INDEX_KEY_MAX);
+}
+
 int loci__txn_get(struct loci__txn *t, int table, const struct loci__key *k, struct loci_slice *ret,
                   struct loci_error *err)
 {
+	int rc = check_key(k, err);
+	if (rc < 0)
+		return rc;
 	return seen(t, ops_of(t)->get(t->t, table, loci__key_slice(k), ret, err), err);
 }
 
@@ -143,6 +154,9 @@ int loci__txn_get_u64(struct loci__txn *t, int table, const struct loci__key *k,
 int loci__txn_put(struct loci__txn *t, int table, const struct loci__key *k, struct loci_slice val,
                   struct loci_error *err)
 {
+	int rc = check_key(k, err);
+	if (rc < 0)
+		return rc;
 	t->wrote = true;
 	return seen(t, ops_of(t)->put(t->t, table, loci__key_slice(k), val, err), err);
 }
@@ -157,7 +171,10 @@ int loci__txn_put_u64(struct loci__txn *t, int table, const struct loci__key *k,
 
 int loci__txn_del(struct loci__txn *t, int table, const struct loci__key *k, struct loci_error *err)
 {
-	int rc = seen(t, ops_of(t)->del(t->t, table, loci__key_slice(k), err), err);
+	int rc = check_key(k, err);
+	if (rc < 0)
+		return rc;
+	rc = seen(t, ops_of(t)->del(t->t, table, loci__key_slice(k), err), err);
 	if (rc != LOCI_E_NOT_FOUND)
 		t->wrote = true;
 	return rc;
@@ -166,6 +183,9 @@ int loci__txn_del(struct loci__txn *t, int table, const struct loci__key *k, str
 int loci__txn_scan(struct loci__txn *t, int table, const struct loci__key *from,
                    loci_index_scan_fn fn, void *arg, struct loci_error *err)
 {
+	int rc = check_key(from, err);
+	if (rc < 0)
+		return rc;
 	return seen(t, ops_of(t)->scan(t->t, table, loci__key_slice(from), fn, arg, err), err);
 }
 

@@ -20,11 +20,11 @@ struct loci__txn {
 };
 
 struct loci__key {
-	size_t n;
+	size_t n; /* beyond LOCI_INDEX_KEY_MAX: too much was appended */
 	char b[LOCI_INDEX_KEY_MAX];
 };
 
-/* Each appends to the key; too much makes a key that the index refuses. */
+/* Each appends to the key; too much makes a key that every access refuses (INVALID). */
 void loci__key_bytes(struct loci__key *k, const void *p, size_t n);
 void loci__key_name(struct loci__key *k, const char *s); /* with its NUL */
 void loci__key_text(struct loci__key *k, const char *s); /* without */

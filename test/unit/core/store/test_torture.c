@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A day in the life of a store, run once for every call of the seams it makes: that call fails. The
+ * store is then opened again without failures, and must hold what was acknowledged, whole, and
+ * nothing else.
+ */
+#include "fault.h"
+#include "store_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What the story has been told is done. The order is that of the story. */
+struct told {
+	bool opened;
+	bool config, layer, upload, mount, image, second, retag, untag, gone, pulled;
+};
+
+static const char config_text[] = "{\"config\":1}";
+static const char layer_text[] = "the bytes of a layer";
+static const char upload_text[] = "first half and second half";
+
+struct story {
+	struct loci_digest config, layer, upload;
+	struct image first, second;
+	struct loci_image pulled;
+};
+
+static void story_make(struct story *s)
+{
+	s->config = digest_of(config_text, strlen(config_text));
+	s->layer = digest_of(layer_text, strlen(layer_text));
+	s->upload = digest_of(upload_text, strlen(upload_text));
+	image_make(&s->first, config_text, layer_text, NULL);
+	image_make(&s->second, config_text, upload_text, NULL);
+	s->pulled = (struct loci_image){.ref = "docker.io/library/x:y",
+	                                .top = s->first.digest,
+	                                .manifest = s->first.digest};
+}
+
+static void story_done(struct story *s)
+{
+	image_done(&s->first);
+	image_done(&s->second);
+}
+
+/* In two halves with a break between them; what fails is tried once more, as a client does. */
+static bool upload_in_halves(struct loci_store *st, const struct loci_digest *want)
+{
+	struct loci_upload *up;
+	char id[LOCI_UPLOAD_ID_MAX];
+	uint64_t offset = 0;
+	if (loci_upload_begin(st, "r", 0, &up, NULL) < 0)
+		return false;
+	snprintf(id, sizeof(id), "%s", loci_upload_id(up));
+	bool wrote = loci_upload_write(up, upload_text, 10, NULL) == 0;
+	assert_int_equal(loci_upload_offset(up), wrote ? 10 : 0);
+	loci_upload_close(up, false);
+	if (loci_upload_stat(st, "r", id, &offset, NULL) < 0 ||
+	    loci_upload_resume(st, "r", id, &up, NULL) < 0)
+		return false;
+	offset = loci_upload_offset(up);
+	int rc = loci_upload_write(up, upload_text + offset, strlen(upload_text) - offset, NULL);
+	if (rc < 0)
+		rc = loci_upload_write(up, upload_text + offset, strlen(upload_text) - offset,
+		                       NULL);
+	if (rc < 0) {
+		loci_upload_close(up, false);
+		return false;
+	}
+	if (loci_upload_commit(up, want, NULL) == 0)
+		return true;
+	/* The session is still there, and its commit can be tried again. */
+	return loci_upload_resume(st, "r", id, &up, NULL) == 0 &&
+	       loci_upload_commit(up, want, NULL) == 0;
+}
+
+static void live(struct loci_store *st, struct story *s, struct told *t)
+{
+	struct loci_digest d;
+	t->config =
+	        loci_blob_put(st, "r", config_text, strlen(config_text), &s->config, &d, NULL) == 0;
+	t->layer = loci_blob_put(st, "r", layer_text, strlen(layer_text), NULL, &d, NULL) == 0;
+	t->upload = upload_in_halves(st, &s->upload);
+	t->mount = loci_blob_mount(st, "r", "q", &s->config, NULL) == 0;
+	t->image = image_put(st, "r", &s->first, "v1", 0, NULL, NULL) == 0;
+	t->second = image_put(st, "r", &s->second, "v2", 0, NULL, NULL) == 0;
+	t->retag = image_put(st, "r", &s->second, "v1", 0, NULL, NULL) == 0;
+	t->untag = loci_tag_delete(st, "r", "v2", NULL) == 0;
+	t->gone = loci_manifest_delete(st, "r", &s->first.digest, NULL) == 0;
+	t->pulled = loci_image_put(st, &s->pulled, NULL) == 0;
+}
+
+static bool has_manifest(struct loci_store *st, const struct loci_digest *d)
+{
+	struct loci_manifest_bytes *m;
+	if (loci_manifest_get(st, "r", NULL, d, &m, NULL) < 0)
+		return false;
+	loci_manifest_bytes_free(m);
+	return true;
+}
+
+static int count(void *arg, const char *name)
+{
+	(void)name;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+/* Exactly what was told, no more and no less. */
+static void check(struct loci_store *st, const struct story *s, const struct told *t)
+{
+	struct loci_image image;
+	unsigned tags = 0;
+	assert_int_equal(has_blob(st, "r", &s->config), t->config);
+	assert_int_equal(has_blob(st, "r", &s->layer), t->layer);
+	assert_int_equal(has_blob(st, "r", &s->upload), t->upload);
+	assert_int_equal(has_blob(st, NULL, &s->upload), t->upload);
+	assert_int_equal(has_blob(st, "q", &s->config), t->mount);
+	bool first_there = t->image && !t->gone;
+	bool second_there = t->second || t->retag;
+	assert_int_equal(has_manifest(st, &s->first.digest), first_there);
+	assert_int_equal(has_manifest(st, &s->second.digest), second_there);
+	assert_int_equal(loci_repo_exists(st, "r"), first_there || second_there);
+	assert_int_equal(has_tag(st, "r", "v1", &s->second.digest), t->retag);
+	assert_int_equal(has_tag(st, "r", "v1", &s->first.digest), first_there && !t->retag);
+	assert_int_equal(has_tag(st, "r", "v2", &s->second.digest), t->second && !t->untag);
+	assert_loci_ok(loci_tag_foreach(st, "r", NULL, count, &tags, &e_));
+	assert_int_equal(tags, (t->retag || first_there) + (t->second && !t->untag));
+	assert_int_equal(loci_image_get(st, NULL, &image, NULL) == 0, t->pulled);
+}
+
+/* False: the story ended before the failure came. */
+static bool run_with(enum fault_kind kind, unsigned at)
+{
+	struct fixture *f;
+	struct story s;
+	struct told told = {0};
+	assert_int_equal(fixture_setup_empty((void **)&f), 0);
+	story_make(&s);
+	fault_plan(kind, at);
+	told.opened = loci__store_open_with(f->store, NULL, &fault_sys, &f->st, NULL) == 0;
+	if (told.opened)
+		live(f->st, &s, &told);
+	bool happened = fault_happened();
+	fault_plan(FAULT_NONE, 0);
+	if (told.opened)
+		check(f->st, &s, &told); /* the open one agrees with the disk */
+	fixture_reopen(f);
+	check(f->st, &s, &told);
+	/* Whatever failed: tried again, all of it is told. */
+	struct told again = {0};
+	live(f->st, &s, &again);
+	assert_true(again.config && again.layer && again.upload && again.mount && again.image);
+	assert_true(again.second && again.retag && again.untag && again.gone && again.pulled);
+	check(f->st, &s, &again);
+	story_done(&s);
+	assert_int_equal(fixture_teardown((void **)&f), 0);
+	if (kind == FAULT_AGAIN && happened)
+		assert_true(told.config && told.layer && told.upload && told.mount && told.image &&
+		            told.second && told.retag && told.untag && told.gone && told.pulled);
+	return happened;
+}
+
+static void torture(enum fault_kind kind, unsigned at_least)
+{
+	unsigned at = 1;
+	while (run_with(kind, at))
+		at++;
+	assert_true(at > at_least); /* the story went through the seams */
+}
+
+static void test_eio(void **state)
+{
+	(void)state;
+	torture(FAULT_EIO, 80);
+}
+
+static void test_enospc(void **state)
+{
+	(void)state;
+	torture(FAULT_ENOSPC, 80);
+}
+
+static void test_short_writes(void **state)
+{
+	(void)state;
+	torture(FAULT_SHORT, 80);
+}
+
+/* A transaction that must be run again is nobody's failure. */
+static void test_again(void **state)
+{
+	(void)state;
+	torture(FAULT_AGAIN, 20);
+}
+
+int main(void)
+{
+	/* Thousands of syncs that nobody pulls the plug on: in memory, where there is room. */
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", /* overwrite= */ 0);
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_eio),
+	        cmocka_unit_test(test_enospc),
+	        cmocka_unit_test(test_short_writes),
+	        cmocka_unit_test(test_again),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
