@@ -33,6 +33,8 @@ ROWS = [
     ("layers", "core/base/a.c", '#include "loci/brand_new.h"\n', "no owner"),
     ("banned", "core/a.c", "int x = atoi(s);\n", "atoi is banned"),
     ("banned", "test/a.c", "char *t = strtok (s, x);\n", "strtok is banned"),
+    ("banned", "test/a.c", "long n = strtol(s, 0, 10);\n", None),
+    ("banned", "cli/a.c", "long n = strtol(s, 0, 10);\n", "strtol is banned"),
     ("banned", "cli/a.c", "/* atoi(s) */ const char *a = \"strcpy(\";\n", None),
     ("banned", "cli/a.c", "x->system(1); y.system(2); my_system(3);\n", None),
     ("banned", "core/a.c", 'printf("x");\n', "libraries never print"),
