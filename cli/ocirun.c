@@ -10,6 +10,8 @@
 #include "cli/image_fetch.h"
 #include "cli/foreground.h"
 
+#include <unistd.h>
+
 #define S struct loci_ocirun_settings
 
 static const struct loci_option options[] = {
@@ -118,15 +120,13 @@ static const struct loci_option spec_options[] = {
         {0},
 };
 
+/* What is not here is the container's own status, 128 + N when signal N ended it; 126 and 127 (it
+ * cannot be executed, it is not there) are of ocirun_image.c. */
 static const struct loci_exit_row image_exits[] = {
-        {0, LOCI_OK, "The container's own status, 128 + N when signal N ended it"},
-        {LOCI_EXIT_OWN_FAILURE, LOCI_E_USAGE, "Wrong usage, or ocirun itself failed"},
-        {LOCI_EXIT_OWN_FAILURE, 0, "Any other failure of ocirun"},
+        {LOCI_EXIT_OWN_FAILURE, LOCI_E_USAGE, "Wrong usage"},
+        {LOCI_EXIT_OWN_FAILURE, 0, "Any other failure of ocirun itself"},
 };
-static const struct loci_exit_row verb_exits[] = {
-        {0, LOCI_OK, "Done; of run: the container's own status"},
-        {1, 0, "Failed"},
-};
+static const struct loci_exit_row verb_exits[] = {{1, 0, "Failed"}};
 
 static const struct loci_command commands[] = {
         {.summary = "Run an image; without one, the last that was pulled",
@@ -201,6 +201,8 @@ static const char *const description[] = {
         "The container gets what docker would give it: its own process, mount, network, IPC, "
         "host name and cgroup namespaces, the same capabilities, seccomp policy, masked paths "
         "and devices. Its changes go to a layer of its own, which is removed at the end.",
+        "The exit status is the container's own, 128 + N when signal N ended it; 126 when the "
+        "command cannot be executed, 127 when it is not there, 125 when ocirun itself failed.",
         "create, start, run, state, kill, delete, list and spec are the verbs of runc, on "
         "bundles: directories with a config.json. With them ocirun is the runtime of docker, "
         "containerd, podman and CRI-O. An image with the name of a verb needs its tag.",
@@ -231,7 +233,15 @@ static const struct loci_program program = {
         .see_also = see_also,
 };
 
+static char **arguments; /* main's, for starting again */
+
+int loci__ocirun_protect(struct loci_error *err)
+{
+	return loci_runtime_protect_self(arguments, environ, err);
+}
+
 int main(int argc, char **argv)
 {
+	arguments = argv;
 	return loci__program_main(&program, argc, argv);
 }

@@ -27,6 +27,8 @@ struct loci_ocirun_settings {
 };
 enum loci_ocirun_list_format { LOCI_OCIRUN_LIST_TABLE = 0, LOCI_OCIRUN_LIST_JSON };
 
+/* For commands that create: loci_runtime_protect_self with this process's arguments. */
+int loci__ocirun_protect(struct loci_error *err);
 /* The runtime of --root, with --log and --debug in force. */
 int loci__ocirun_open_runtime(const struct loci_invocation *inv, struct loci_runtime **ret,
                               struct loci_error *err);

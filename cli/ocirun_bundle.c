@@ -63,8 +63,8 @@ int loci__ocirun_create(const struct loci_invocation *inv, struct loci_error *er
 	loci__cleanup(close_runtime) struct loci_runtime *rt = NULL;
 	struct loci_create_opts o = create_opts(s);
 	pid_t pid;
-	int rc = loci__ocirun_open_runtime(inv, &rt, err);
-	if (rc < 0)
+	int rc = s->dry_run ? 0 : loci__ocirun_protect(err);
+	if (rc < 0 || (rc = loci__ocirun_open_runtime(inv, &rt, err)) < 0)
 		return rc;
 	if (s->dry_run)
 		return print_plan(rt, inv->args[0], &o, err);
@@ -104,9 +104,9 @@ int loci__ocirun_run(const struct loci_invocation *inv, struct loci_error *err)
 	const struct loci_ocirun_settings *s = inv->settings;
 	loci__cleanup(close_runtime) struct loci_runtime *rt = NULL;
 	bool exec_failed;
-	int status, rc = loci__ocirun_open_runtime(inv, &rt, err);
+	int status, rc = s->dry_run ? 0 : loci__ocirun_protect(err);
 	struct loci_foreground fg = {.id = inv->args[0], .create = create_opts(s)};
-	if (rc < 0)
+	if (rc < 0 || (rc = loci__ocirun_open_runtime(inv, &rt, err)) < 0)
 		return rc;
 	if (s->dry_run)
 		return print_plan(rt, fg.id, &fg.create, err);

@@ -267,7 +267,7 @@ int loci__ocirun_image(const struct loci_invocation *inv, struct loci_error *err
 	loci__cleanup(remove_bundle_ptr) struct loci_bundle *b = NULL;
 	char id[256];
 	int rc = check_settings(s, err);
-	if (rc < 0 || (rc = choose_id(s, id, err)) < 0 ||
+	if (rc < 0 || (rc = loci__ocirun_protect(err)) < 0 || (rc = choose_id(s, id, err)) < 0 ||
 	    (rc = loci__ocirun_open_runtime(inv, &rt, err)) < 0 ||
 	    (rc = prepare(inv, rt, id, &b, err)) < 0)
 		return rc;
