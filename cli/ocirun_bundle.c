@@ -125,7 +125,7 @@ int loci__ocirun_state(const struct loci_invocation *inv, struct loci_error *err
 	int rc = loci__ocirun_open_runtime(inv, &rt, err);
 	if (rc < 0 || (rc = loci_runtime_state(rt, inv->args[0], NULL, &json, err)) < 0)
 		return rc;
-	return loci__printf(err, "%s\n", json);
+	return loci__printf(err, "%.*s\n", (int)strcspn(json, "\n"), json);
 }
 
 /* "TERM", "SIGTERM", "15", "RTMIN+3" */
@@ -198,7 +198,8 @@ static int list_one(void *arg, const char *id)
 		return 0;
 	const char *bundle = json_string_value(json_object_get(state, "bundle"));
 	if (l->format == LOCI_OCIRUN_LIST_JSON)
-		loci__buf_printf(&l->text, "%s%s", l->n++ ? "," : "", json);
+		loci__buf_printf(&l->text, "%s%.*s", l->n++ ? "," : "", (int)strcspn(json, "\n"),
+		                 json);
 	else
 		loci__buf_printf(&l->text, "%-32s %-8lld %-10s %s\n", id,
 		                 (long long)json_integer_value(json_object_get(state, "pid")),

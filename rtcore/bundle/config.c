@@ -314,7 +314,8 @@ static int linux_json(const struct loci__bundle_facts *f, const struct loci_bund
 	for (size_t i = 0; i < loci__array_len(namespaces); i++)
 		add(ns, json_pack("{s:s}", "type", namespaces[i]), ok);
 	set(l, "namespaces", ns, ok);
-	set(l, "cgroupsPath", json_sprintf("/loci/%s", f->id), ok);
+	if (f->image) /* a config.json that people write from serves many containers */
+		set(l, "cgroupsPath", json_sprintf("/loci/%s", f->id), ok);
 	set(l, "resources", resources, ok);
 	set(l, "seccomp", seccomp, ok);
 	set(l, "maskedPaths", strings_json(masked_paths, loci__array_len(masked_paths)), ok);
