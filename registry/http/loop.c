@@ -7,6 +7,7 @@
 #include "core/base/logger.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -61,17 +62,14 @@ static bool is_full(const struct loci__http_shared *s)
 	return atomic_load(&s->connections) >= s->max_connections;
 }
 
-static void on_accept(h2o_socket_t *listener, const char *err)
+/* Accepts up to max connections that wait; false when it had to stop before their end. */
+static bool accept_waiting(struct loci__http_loop *l, h2o_socket_t *listener, int max)
 {
-	struct loci__http_loop *l = listener->data;
-	(void)err;
-	for (int i = 0; i < ACCEPT_RUN; i++) {
+	for (int i = 0; i < max; i++) {
 		struct sockaddr_storage from = {0};
 		socklen_t n = sizeof(from);
-		if (is_full(l->shared)) {
-			pause_accepting(l);
-			return;
-		}
+		if (is_full(l->shared))
+			return false;
 		int fd = accept4(h2o_socket_get_fd(listener), (struct sockaddr *)&from, &n,
 		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
@@ -79,12 +77,20 @@ static void on_accept(h2o_socket_t *listener, const char *err)
 		} else if (out_of_resources(errno)) {
 			loci__log(l->shared->log, LOCI_LOG_WARN, "http", "accept: %s",
 			          strerror(errno));
-			pause_accepting(l);
-			return;
+			return false;
 		} else if (errno == EAGAIN) {
-			return;
+			break;
 		} /* anything else is about that one connection, which is gone */
 	}
+	return true;
+}
+
+static void on_accept(h2o_socket_t *listener, const char *err)
+{
+	struct loci__http_loop *l = listener->data;
+	(void)err;
+	if (!accept_waiting(l, listener, ACCEPT_RUN))
+		pause_accepting(l);
 }
 
 void loci__loop_listen(struct loci__http_loop *l, int take_fd)
@@ -127,6 +133,9 @@ static void on_drain_over(h2o_timeout_entry_t *entry)
 static void begin_drain(struct loci__http_loop *l)
 {
 	l->draining = true;
+	/* Who connected before is served: closing the socket would reset them. */
+	for (size_t i = 0; i < l->n_listeners; i++)
+		accept_waiting(l, l->listeners[i], INT_MAX);
 	stop_listening(l);
 	foreach_conn(l, loci__conn_close_if_idle);
 	h2o_timeout_link(l->ev, &l->drain, &l->drain_entry);

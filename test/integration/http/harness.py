@@ -71,7 +71,11 @@ class Server:
         if rcvbuf:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         s.settimeout(DEADLINE)
-        s.connect((host, int(port)))
+        try:
+            s.connect((host, int(port)))
+        except OSError:
+            s.close()
+            raise
         return Client(s)
 
     def get(self, target, **kw):

@@ -21,7 +21,7 @@ def has_ipv6():
 
 class Listen(unittest.TestCase):
     def start(self, *options, listen=("127.0.0.1:0",)):
-        server = Server(*options, listen=listen)
+        server = Server("file_size=0", *options, listen=listen)
 
         def end():
             if server.process.poll() is None:
