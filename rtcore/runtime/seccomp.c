@@ -517,7 +517,7 @@ static int collect(struct compiler *c, struct abi *abi)
 	} shape[LOCI_N_ABIS] = {
 	        [LOCI_ABI_X86_64] = {0, true},
 	        [LOCI_ABI_I386] = {0, false},
-	        [LOCI_ABI_X32] = {X32_BIT, true},
+	        [LOCI_ABI_X32] = {X32_BIT, false},
 	};
 	abi->first = shape[abi->id].first;
 	abi->wide = shape[abi->id].wide;
