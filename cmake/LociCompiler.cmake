@@ -8,8 +8,7 @@ set(LOCI_WARNINGS
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 	-Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wimplicit-fallthrough
 	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types -Werror=int-conversion
-	-Werror=return-type -Wno-missing-field-initializers
-	-Wno-format-truncation) # texts of messages are cut on purpose
+	-Werror=return-type -Wno-missing-field-initializers)
 foreach(flag ${LOCI_WARNINGS})
 	string(MAKE_C_IDENTIFIER "LOCI_HAS${flag}" var)
 	check_c_compiler_flag(${flag} ${var})
@@ -17,6 +16,11 @@ foreach(flag ${LOCI_WARNINGS})
 		message(FATAL_ERROR "the compiler does not know ${flag}")
 	endif()
 endforeach()
+# gcc's alone; texts of messages are cut on purpose.
+check_c_compiler_flag(-Wformat-truncation LOCI_HAS_FORMAT_TRUNCATION)
+if(LOCI_HAS_FORMAT_TRUNCATION)
+	list(APPEND LOCI_WARNINGS -Wno-format-truncation)
+endif()
 target_compile_options(loci_flags INTERFACE ${LOCI_WARNINGS} -fno-strict-aliasing)
 target_compile_definitions(loci_flags INTERFACE _GNU_SOURCE)
 target_include_directories(loci_flags INTERFACE
