@@ -37,7 +37,8 @@ struct loci_http_request {
 };
 
 /** Wants the request's body. write and finish may block (hash, disk, sync): call them on a worker.
- *  Exactly one of finish and abort ends it and frees it. */
+ *  Exactly one of finish and abort ends it and frees it; the response's .sink is NULL from then on.
+ *  Response and sink may be freed in either order: set .sink to NULL to keep the sink longer. */
 struct loci_http_sink;
 
 struct loci_http_response { /* made by the library; fields are only appended */
@@ -59,8 +60,9 @@ struct loci_registry_opts {
 	const struct loci_log *log;
 	uint64_t max_manifest_size; /* bytes; 0: 4 MiB */
 	uint64_t max_upload_size;   /* bytes of one blob; 0: the store's limit */
-	unsigned list_max;    /* most names in one page of tags, catalog, referrers; 0: 1000 */
-	bool delete_disabled; /* DELETE of manifests and blobs answers 405 */
+	unsigned list_max; /* most names in one page of tags, catalog, referrers; 0: 1000, at most
+	                      10000 */
+	bool delete_disabled; /* DELETE of tags, manifests and blobs answers 405 */
 	bool read_only;       /* everything that writes answers 405 */
 	bool allow_sparse;    /* manifests may refer to what is not there */
 };
@@ -76,8 +78,9 @@ LOCI_API bool loci_registry_may_block(const struct loci_registry *r, const char 
  *  returned. Release with loci_http_response_free. */
 LOCI_API struct loci_http_response *loci_registry_handle(struct loci_registry *r,
                                                          const struct loci_http_request *rq);
-/** A chunk of the body, in order. On failure the response rs is an error response that should be
- *  sent at once; the sink must then be aborted. */
+/** A chunk of the body, in order; rs is the response that the sink came in. On failure rs has
+ * become an error response that should be sent at once (its .sink still stands there), and the sink
+ * must be aborted. */
 LOCI_API LOCI_CHECK int loci_http_sink_write(struct loci_http_sink *sink, const void *p, size_t n,
                                              struct loci_http_response *rs);
 /** The body is complete: fills rs. Frees the sink. */

@@ -8,6 +8,8 @@
 
 #include "harness.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -313,6 +315,9 @@ static void test_length_against_range(void **state)
 	                      .chunked = true};
 	a = ask_with(*state, &chunked);
 	expect_failure(&a, 400, "SIZE_INVALID");
+	/* Nothing of the piece that went too far. */
+	a = ask(*state, "GET", path);
+	expect_session(&a, 204, path, "0-2");
 	path = start_upload(*state, "length");
 	chunked.target = path;
 	chunked.n = 2;
@@ -414,8 +419,23 @@ static void test_vanish_in_patch(void **state)
 	expect_blob(*state, "vanish", digest, WORD, SIZE);
 }
 
+static int count_sessions(const struct fixture *f)
+{
+	char path[128];
+	int n = 0;
+	snprintf(path, sizeof(path), "%s/uploads", f->dir);
+	DIR *dir = opendir(path);
+	assert_non_null(dir);
+	for (struct dirent *e; (e = readdir(dir));)
+		n += e->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+/* Nobody knows its id: it must not stay until its lease is over. */
 static void test_vanish_in_post(void **state)
 {
+	int before = count_sessions(*state);
 	const char *digest = sha256_of(WORD, SIZE);
 	const struct ask post = {.method = "POST",
 	                         .target = with_digest("/v2/gone/blobs/uploads/", digest),
@@ -424,6 +444,7 @@ static void test_vanish_in_post(void **state)
 	                         .vanish = 5};
 	struct answer a = ask_with(*state, &post);
 	answer_done(&a);
+	assert_int_equal(count_sessions(*state), before);
 	expect_code(*state, 404, "BLOB_UNKNOWN", "GET", text("/v2/gone/blobs/%s", digest));
 }
 
