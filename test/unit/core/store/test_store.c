@@ -186,17 +186,21 @@ static void test_trap_3_fork(void **state)
 		child_check(loci_layer_open(f->st, &d, &fd, NULL, NULL) == LOCI_E_USAGE);
 		child_check(!loci_repo_exists(f->st, "a"));
 		loci_store_close(f->st);
+#ifndef __SANITIZE_THREAD__ /* allows no threads in the child of a threaded process */
 		/* Opened anew it works, and its end leaves the parent's alone. */
 		struct loci_store *st = open_store(f->store);
 		child_check(st != NULL);
 		child_check(loci_blob_stat(st, "a", &d, &size, NULL) == 0);
 		child_check(loci_blob_put(st, "a", "child", 5, NULL, &d, NULL) == 0);
 		loci_store_close(st);
+#endif
 		_exit(0);
 	}
 	assert_int_equal(child_wait(pid), 0);
+#ifndef __SANITIZE_THREAD__
 	d = digest_of("child", 5);
 	assert_true(has_blob(f->st, "a", &d));
+#endif
 	assert_loci_ok(loci_blob_put(f->st, "a", "parent", 6, NULL, &d, &e_));
 }
 
