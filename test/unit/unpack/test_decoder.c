@@ -87,7 +87,8 @@ static ssize_t source_read(void *arg, void *buf, size_t n, struct loci_error *er
 		n = s->step;
 	if (n > left)
 		n = left;
-	memcpy(buf, s->b.p + s->at, n);
+	if (n)
+		memcpy(buf, s->b.p + s->at, n);
 	s->at += n;
 	return (ssize_t)n;
 }
@@ -111,7 +112,7 @@ static int decode_by(int compression, const struct loci_codec *codec, struct sou
 		assert_int_equal(loci__decoder_read(d, out, 1, NULL), got);
 		rc = (int)got;
 	} else {
-		rc = n != want.n || memcmp(out, want.p, n);
+		rc = n != want.n || (n && memcmp(out, want.p, n));
 	}
 	free(out);
 	loci__decoder_free(d);
