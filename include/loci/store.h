@@ -22,7 +22,9 @@ struct loci_store;
 
 enum loci_durability {
 	LOCI_DURABILITY_FULL = 0, /* what was acknowledged survives a power cut */
-	LOCI_DURABILITY_RELAXED   /* a power cut may lose the last seconds, never the structure */
+	/** A power cut may lose the last seconds, never the structure; a blob that it cut short
+	 * counts as absent. Per handle: what another one writes in full is synced in full. */
+	LOCI_DURABILITY_RELAXED
 };
 enum loci_store_flag {
 	LOCI_STORE_NO_CREATE = 1 << 0,   /* NOT_FOUND instead of making a new store */
@@ -42,7 +44,9 @@ struct loci_store_opts {
 
 /** Opens or makes the store at dir (made with mode 0755, missing parents too). The same directory
  *  may be opened again in one process: the handles share one environment.
- *  Expected errors: NOT_FOUND, DENIED, UNSUPPORTED (newer schema, network file system), BUSY. */
+ *  May wait some seconds for a process of another PID namespace that has the same id.
+ *  Expected errors: NOT_FOUND, DENIED, INVALID (a directory of something else), UNSUPPORTED (newer
+ *  format, network file system), BUSY (same process id in another PID namespace). */
 LOCI_API LOCI_CHECK int loci_store_open(const char *dir, const struct loci_store_opts *opts,
                                         struct loci_store **ret, struct loci_error *err);
 LOCI_API void loci_store_close(struct loci_store *st); /* NULL is fine */
@@ -93,7 +97,8 @@ LOCI_API LOCI_CHECK int loci_upload_stat(struct loci_store *st, const char *repo
 LOCI_API const char *loci_upload_id(const struct loci_upload *up);
 LOCI_API uint64_t loci_upload_offset(const struct loci_upload *up);
 /** Appends; hashes as it goes. On failure the session stays at its old offset.
- *  Expected: TOO_LARGE, NO_SPACE. */
+ *  Expected: TOO_LARGE, NO_SPACE, INVALID (only a commit may follow: one was tried and failed after
+ *  the bytes were complete). */
 LOCI_API LOCI_CHECK int loci_upload_write(struct loci_upload *up, const void *p, size_t n,
                                           struct loci_error *err);
 /** Verifies, syncs, renames into place and makes the blob visible in the repository. On
@@ -157,7 +162,9 @@ LOCI_API bool loci_repo_exists(struct loci_store *st, const char *repo);
 
 /** Return non-zero to stop: the walk then returns CALLBACK. No store call may be made inside. */
 typedef int (*loci_name_fn)(void *arg, const char *name);
-/** [read] Tags in byte order, strictly after `after` (NULL: from the start; need not exist). */
+/** [read] Tags in byte order, strictly after `after` (NULL: from the start; need not exist). A
+ *  repository that is not known has none. A long listing is not one snapshot: what changes
+ *  meanwhile may or may not show. */
 LOCI_API LOCI_CHECK int loci_tag_foreach(struct loci_store *st, const char *repo, const char *after,
                                          loci_name_fn fn, void *arg, struct loci_error *err);
 /** [read] Repositories in byte order. */
