@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A child and its parent take turns over a socket pair; everybody who starts is forked before the
@@ -475,6 +476,49 @@ static void test_trap_6_address_space_refused(void **state)
 }
 #endif
 
+/* ---- a failure that LMDB calls fatal --------------------------------------------------------- */
+
+/* The fd through which the meta page is written, by what it is: of data.mdb, opened O_DSYNC. */
+static int meta_fd(const struct fixture *f)
+{
+	char path[400];
+	struct stat data, st;
+	snprintf(path, sizeof(path), "%s/index/data.mdb", f->store);
+	assert_int_equal(stat(path, &data), 0);
+	for (int fd = 0; fd < 1024; fd++)
+		if (fstat(fd, &st) == 0 && st.st_ino == data.st_ino && st.st_dev == data.st_dev &&
+		    fcntl(fd, F_GETFL) & O_DSYNC)
+			return fd;
+	return -1;
+}
+
+/* The meta page cannot be written: LMDB refuses everything from then on. The commit in question
+ * fails, the next ones work again. */
+static void test_meta_page_cannot_be_written(void **state)
+{
+	struct fixture *f = *state;
+	struct loci_digest before, during, after;
+	f->st = open_store(f->store);
+	assert_loci_ok(loci_blob_put(f->st, "a", "before", 6, NULL, &before, &e_));
+	int fd = meta_fd(f);
+	int refuses = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && refuses >= 0);
+	assert_int_equal(dup3(refuses, fd, O_CLOEXEC), fd);
+	during = digest_of("during", 6);
+	struct loci_error err = {0};
+	assert_true(loci_blob_put(f->st, "a", "during", 6, NULL, &during, &err) < 0);
+	assert_true(has_blob(f->st, "a", &before));
+	assert_false(has_blob(f->st, "a", &during));
+	assert_loci_ok(loci_blob_put(f->st, "a", "after", 5, NULL, &after, &e_));
+	assert_true(has_blob(f->st, "a", &before));
+	assert_true(has_blob(f->st, "a", &after));
+	fixture_reopen(f);
+	assert_true(has_blob(f->st, "a", &before));
+	assert_true(has_blob(f->st, "a", &after));
+	assert_false(has_blob(f->st, "a", &during));
+	close(refuses);
+}
+
 /* ---- trap 12: no writable map ---------------------------------------------------------------- */
 
 static void test_trap_12_map_is_read_only(void **state)
@@ -514,6 +558,7 @@ int main(void)
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 		STORE_TEST(test_trap_6_address_space_refused),
 #endif
+		STORE_TEST(test_meta_page_cannot_be_written),
 		STORE_TEST(test_trap_12_map_is_read_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
