@@ -35,8 +35,8 @@ static int check_row(const struct loci_option *row, struct loci_error *err)
 {
 	if (!row->flag && !row->key && !row->env)
 		return wrong(row, err, "neither flag nor key nor env");
-	if (row->flag && (!is_name(row->flag, false) || strncmp(row->flag, "no-", 3) == 0))
-		return wrong(row, err, "flag is not lower-case-with-dashes, or begins with no-");
+	if (row->flag && !is_name(row->flag, false))
+		return wrong(row, err, "flag is not lower-case-with-dashes");
 	if (row->key && !is_name(row->key, true))
 		return wrong(row, err, "key is not lower-case.with-dashes");
 	if (row->letter && !loci__is_alnum((unsigned char)row->letter))
@@ -64,6 +64,8 @@ static int check_pair(const struct loci_options *o, const struct loci_option *a,
 	char buf_a[LOCI_OPTION_ENV_MAX], buf_b[LOCI_OPTION_ENV_MAX];
 	if (same(a->flag, b->flag))
 		return wrong(a, err, "flag twice");
+	if (a->flag && b->flag && strncmp(a->flag, "no-", 3) == 0 && same(a->flag + 3, b->flag))
+		return wrong(a, err, "flag is the --no- form of another");
 	if (a->letter && a->letter == b->letter)
 		return wrong(a, err, "letter twice");
 	if (same(a->key, b->key))
