@@ -202,7 +202,7 @@ static int load_config(struct loci_store *st, const struct loci_image *image,
 	loci__cleanup(manifest_bytes_ptr) struct loci_manifest_bytes *bytes = NULL;
 	loci__cleanup(manifest_ptr) struct loci_manifest *m = NULL;
 	loci__cleanup_free char *json = NULL;
-	size_t n;
+	size_t n = 0;
 	int rc = loci_manifest_get(st, /* repo= */ NULL, /* tag= */ NULL, &image->manifest, &bytes,
 	                           err);
 	if (rc < 0 ||

@@ -302,7 +302,7 @@ static int resources_json(const struct loci_bundle_opts *o, json_t **ret, bool *
 static int linux_json(const struct loci__bundle_facts *f, const struct loci_bundle_opts *o,
                       json_t **ret, bool *ok, struct loci_error *err)
 {
-	json_t *resources, *seccomp;
+	json_t *resources = NULL, *seccomp = NULL;
 	int rc = loci__seccomp_default(default_caps, loci__array_len(default_caps), &seccomp, err);
 	if (rc < 0)
 		return rc;
