@@ -49,7 +49,8 @@ static int check_host(const char *host, struct loci_error *err)
 
 /* Whether a registry answers there. A TLS server answers plain HTTP with nothing, with rubbish or
  * (Go's) with 400; a web server that sends everybody to https is no registry either. */
-static int probe(struct loci_http *h, const char *base, bool *ret, struct loci_error *err)
+static int probe(struct loci_http *h, const char *base, bool *ret_answers, bool *ret_connects,
+                 struct loci_error *err)
 {
 	loci__cleanup_response struct loci_http_response resp;
 	loci__http_response_init(&resp);
@@ -61,7 +62,8 @@ static int probe(struct loci_http *h, const char *base, bool *ret, struct loci_e
 	int rc = loci__http_exchange(h, &req, &resp, &why);
 	if (rc == LOCI_E_CANCELED)
 		return loci__err_set(err, rc, "%s", why.msg);
-	*ret = rc >= 0 && resp.status != 400 && resp.status / 100 != 3;
+	*ret_answers = rc >= 0 && resp.status != 400 && resp.status / 100 != 3;
+	*ret_connects = rc != LOCI_E_UNREACHABLE || resp.retry != LOCI_RETRY_IF_KNOWN;
 	return 0;
 }
 
@@ -71,13 +73,20 @@ static int set_base(struct loci_remote *r, const char *scheme)
 	return n > 0 && (size_t)n < sizeof(r->base) ? 0 : -1;
 }
 
+/* Whether both schemes mean the same port there. */
+static bool has_port(const char *http_base)
+{
+	struct loci_origin o;
+	return loci__origin_of(http_base, &o, NULL) >= 0 && o.port != 80;
+}
+
 /* Which of the two schemes: the order in which they are tried, or the only one. */
 static int choose_scheme(struct loci_remote *r, const struct loci_pull_opts *o, struct loci_http *h,
                          const char **ret, struct loci_error *err)
 {
 	const unsigned any = LOCI_PULL_PLAIN_HTTP | LOCI_PULL_INSECURE_TLS;
 	const char *first = "https", *second = NULL;
-	bool answers = false;
+	bool answers = false, connects = true;
 	if ((o->flags & any) == any)
 		second = "http";
 	else if (o->flags & LOCI_PULL_PLAIN_HTTP)
@@ -89,10 +98,13 @@ static int choose_scheme(struct loci_remote *r, const struct loci_pull_opts *o, 
 	if (second) {
 		if (set_base(r, first) < 0)
 			return loci__err_set(err, LOCI_E_INVALID, "registry host is too long");
-		int rc = probe(h, r->base, &answers, err);
+		int rc = probe(h, r->base, &answers, &connects, err);
 		if (rc < 0)
 			return rc;
 		atomic_store(&r->has_answered, answers);
+		/* Nobody listens: the other scheme would only make for a puzzling message. */
+		if (!connects && !strcmp(first, "http") && has_port(r->base))
+			second = NULL;
 	}
 	*ret = second && !answers ? second : first;
 	return 0;

@@ -194,7 +194,7 @@ class Retries(TransferTest):
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
-        self.pull(f"127.0.0.1:{port}/app:t", status=UNREACHABLE, says="connect")
+        self.pull(f"127.0.0.1:{port}/app:t", status=UNREACHABLE, says=f"http://127.0.0.1:{port}")
 
     def test_hangs_up_at_once(self):
         self.registry.before.append(lambda h: h.is_manifest() and h.cut())
