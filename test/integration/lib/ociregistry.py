@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 
+SANITIZER = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../data/sanitizer"))
 DEADLINE = 60  # seconds for a thing that should happen at once, on a slow machine under a sanitizer
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -61,13 +62,16 @@ class Response:
 
 class Registry:
     def __init__(self, *options, store=None, env=None, prefix=(), listen="127.0.0.1:0"):
-        """store: a directory that stays; prefix: a command that runs the program (unshare …)."""
+        """store: a directory that stays; prefix: a command that runs the program (unshare …); listen: None leaves it to
+        the program."""
         self.temporary = None
         if store is None:
             self.temporary = store = tempfile.mkdtemp(prefix="loci-registry-")
         self.store = store
         self.options = options
         self.env = dict(os.environ, **(env or {}))
+        for name in ("lsan", "tsan"):  # what libh2o keeps at a thread's end, and nothing else
+            self.env.setdefault(name.upper() + "_OPTIONS", "print_suppressions=0:suppressions=%s/%s.supp" % (SANITIZER, name))
         self.prefix = list(prefix)
         self.listen = listen
         self.process = None
@@ -100,7 +104,7 @@ class Registry:
         self.log = []
         self.process = subprocess.Popen(
             [*self.prefix, os.environ.get("OCIREGISTRY", "ociregistry"), "--store", self.store,
-             "--listen", self.listen, *self.options],
+             *(("--listen", self.listen) if self.listen else ()), *self.options],
             stderr=subprocess.PIPE, text=True, errors="replace", env=self.env)
         self.reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self.reader.start()

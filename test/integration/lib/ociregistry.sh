@@ -7,13 +7,19 @@
 # The program is $OCIREGISTRY, or else the first one in PATH; its log goes to $REGISTRY_LOG (default: the store's
 # path with ".log" behind). The caller removes the store, and calls registry_stop in its own trap.
 
+registry_sanitizer=$(realpath "${BASH_SOURCE[0]%/*}/../../data/sanitizer")
+
 registry_start()
 {
 	local store=$1 deadline=$((SECONDS + 60))
+	# What libh2o keeps at a thread's end, and nothing else.
+	local lsan=print_suppressions=0:suppressions=$registry_sanitizer/lsan.supp
+	local tsan=print_suppressions=0:suppressions=$registry_sanitizer/tsan.supp
 	shift
 	REGISTRY_LOG=${REGISTRY_LOG:-$store.log}
 	: >"$REGISTRY_LOG"
-	"${OCIREGISTRY:-ociregistry}" --store "$store" --listen 127.0.0.1:0 "$@" 2>>"$REGISTRY_LOG" &
+	LSAN_OPTIONS=${LSAN_OPTIONS:-$lsan} TSAN_OPTIONS=${TSAN_OPTIONS:-$tsan} \
+		"${OCIREGISTRY:-ociregistry}" --store "$store" --listen 127.0.0.1:0 "$@" 2>>"$REGISTRY_LOG" &
 	REGISTRY_PID=$!
 	while ! REGISTRY_ADDRESS=$(grep -om1 'listening on 127.0.0.1:[0-9]*' "$REGISTRY_LOG"); do
 		if ! kill -0 "$REGISTRY_PID" 2>/dev/null || ((SECONDS > deadline)); then

@@ -14,7 +14,7 @@ from ociregistry import DEADLINE, OCI_MANIFEST, Registry, digest_of, until
 class BadBodies(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.registry = cls.enterClassContext(Registry("--body-timeout", "1s"))
+        cls.registry = cls.enterClassContext(Registry())
         cls.data = os.urandom(1 << 20)
         cls.digest = digest_of(cls.data)
 
@@ -99,11 +99,14 @@ class BadBodies(unittest.TestCase):
 
     def test_stalled(self):
         """A peer that neither sends nor goes is cut by the time-out; its session stays."""
-        where = self.registry.start_upload("bad/stall")
-        s = self.send("PATCH", where, {"Content-Length": len(self.data)}, self.data[:5000])
-        self.expect_offset(where, 5000)
-        self.finish("bad/stall", where, 5000)
-        s.close()
+        everybody = self.registry
+        self.addCleanup(setattr, self, "registry", everybody)
+        with Registry("--body-timeout", "500ms") as self.registry:
+            where = self.registry.start_upload("bad/stall")
+            s = self.send("PATCH", where, {"Content-Length": len(self.data)}, self.data[:5000])
+            self.expect_offset(where, 5000)
+            self.finish("bad/stall", where, 5000)
+            s.close()
 
     def test_longer_than_announced(self):
         """What stands behind the body is no part of it, and no request either."""

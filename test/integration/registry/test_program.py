@@ -7,13 +7,24 @@ import subprocess
 import tempfile
 import unittest
 
-from ociregistry import DEADLINE, Registry
+from ociregistry import DEADLINE, Registry, until
 
 
 def run(*args, **env):
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("OCIREGISTRY_", "LOCI_"))}
     return subprocess.run([os.environ["OCIREGISTRY"], *args], capture_output=True, text=True, timeout=DEADLINE,
                           env=dict(clean, **env))
+
+
+# A network of its own, where the default addresses are free.
+NETWORK = ["unshare", "-n", "sh", "-c"]
+LOOPBACK = 'ip link set lo up && exec "$0" "$@"'
+NO_IPV6 = "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 && " + LOOPBACK
+
+
+def has_networks():
+    return subprocess.run([*NETWORK, "ip link set lo up && test -w /proc/sys/net/ipv6/conf/all/disable_ipv6"],
+                          stderr=subprocess.DEVNULL).returncode == 0
 
 
 class Program(unittest.TestCase):
@@ -100,6 +111,16 @@ class Program(unittest.TestCase):
             self.assertEqual(len(addresses()), 2, registry.log)
             registry.address = addresses()[1]
             registry.expect(200, "GET", "/v2/")
+
+    @unittest.skipUnless(has_networks(), "needs network namespaces and ip")
+    def test_default_addresses(self):
+        for script, said, not_said in ((LOOPBACK, "listening on [::1]:5000", "without IPv6"),
+                                       (NO_IPV6, "serving without IPv6", "listening on [::1]")):
+            with self.subTest(said), Registry(listen=None, prefix=[*NETWORK, script]) as registry:
+                until(said, lambda: registry.logged(said))
+                self.assertEqual(registry.address, "127.0.0.1:5000")
+                self.assertEqual(registry.stop(), 0)
+                self.assertFalse(registry.logged(not_said), registry.log)
 
     def test_switches(self):
         with Registry() as registry:
