@@ -18,14 +18,16 @@ struct loci_http_server_opts {
 	size_t struct_size;
 	struct loci_registry *registry; /* borrowed until _free */
 	const struct loci_log *log;     /* borrowed until _free */
-	const char *const *listen; /* "127.0.0.1:5000", "[::1]:5000", ":5000"; port 0: any free */
+	/* "127.0.0.1:5000", "[::1]:5000"; "localhost:5000" and ":5000" (any) in both families, as
+	 * far as the host has them; "unix:/path". Port 0: any free one. */
+	const char *const *listen;
 	size_t n_listen;
 	unsigned loops;   /* 0: one per core */
 	unsigned workers; /* threads for hash, disk and commit; 0: two per core, at least 4 */
 	unsigned max_connections; /* 0: from the limit on open files */
 	uint64_t idle_ms;         /* between requests; 0: 60 000 */
 	uint64_t head_ms;         /* for a whole request head; 0: 10 000 */
-	uint64_t body_ms;         /* without a byte of body; 0: 60 000 */
+	uint64_t body_ms;         /* for every 4 KiB of body: a least rate; 0: 60 000 */
 	uint64_t write_ms;        /* without a byte taken by the client; 0: 60 000 */
 	uint64_t drain_ms;        /* after _stop, for requests in flight; 0: 30 000 */
 	size_t max_head;          /* bytes of a request head; 0: 64 KiB */
@@ -36,10 +38,10 @@ struct loci_http_server_opts {
  * INVALID (an address), DENIED. */
 LOCI_API LOCI_CHECK int loci_http_server_new(const struct loci_http_server_opts *o,
                                              struct loci_http_server **ret, struct loci_error *err);
-/** Addresses as bound ("127.0.0.1:5000"), in the order given; NULL past the end. */
+/** Addresses as bound ("127.0.0.1:5000"), one for each given, in that order; NULL past the end. */
 LOCI_API const char *loci_http_server_address(const struct loci_http_server *s, size_t i);
 /** Serves until _stop has drained; runs its loops on threads of its own and blocks the caller.
- *  SIGPIPE must be ignored by the program. */
+ *  Its threads block all signals. May be called once. */
 LOCI_API LOCI_CHECK int loci_http_server_run(struct loci_http_server *s, struct loci_error *err);
 /** From any thread (not from a signal handler): stop accepting, close idle connections, let
  *  requests in flight finish for drain_ms, then cut them. */

@@ -16,7 +16,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/un.h>
 
 #define READ_MIN   4096 /* room for a head */
 #define STEPS_MAX  32   /* of one pump, then others have their turn */

@@ -9,6 +9,8 @@
 
 #include "loci/error.h"
 
+#include <pthread.h>
+
 struct loci__job {
 	void (*run)(struct loci__job *j); /* on a worker; the job may be gone when it returns */
 	struct loci__job *next;
@@ -20,8 +22,6 @@ int loci__workers_new(unsigned n, struct loci__workers **ret, struct loci_error 
 /* Runs what is queued to its end first. No _submit may come any more. NULL is fine. */
 void loci__workers_free(struct loci__workers *w);
 void loci__workers_submit(struct loci__workers *w, struct loci__job *j);
-
-#include <pthread.h>
 
 /* A thread with all signals blocked: they are the program's business, not ours. */
 int loci__thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct loci_error *err);

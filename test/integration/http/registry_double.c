@@ -8,6 +8,7 @@
  *   /echo             what the handler saw of the head   /stats      counters
  *   /sink             body → "COUNT SHA256\n"            /deny       401 without reading a body
  *   /full/N           the sink fails with 413 after N    /forged     a header with a line break
+ *   /stuck/N          as /full, but abort waits for the gate
  *   /wait, /gated     a handler, a sink that blocks until /gate/open (again after /gate/close)
  */
 #include "registry_double.h"
@@ -37,7 +38,8 @@ struct loci_http_sink {
 	struct loci_hasher *hasher;
 	uint64_t count;
 	uint64_t fails_at;
-	bool gated;
+	bool gated; /* writes */
+	bool gated_abort;
 };
 
 static struct {
@@ -225,6 +227,8 @@ void loci_http_sink_abort(struct loci_http_sink *s)
 	if (!s)
 		return;
 	must_be_worker();
+	if (s->gated_abort)
+		pass_gate();
 	atomic_fetch_add(&counters.aborted, 1);
 	sink_free(s);
 }
@@ -313,6 +317,13 @@ static struct loci_http_response *on_full(const struct route_args *a)
 	return sink_response(a->n[0], false);
 }
 
+static struct loci_http_response *on_stuck(const struct route_args *a)
+{
+	struct loci_http_response *rs = sink_response(a->n[0], false);
+	rs->sink->gated_abort = true;
+	return rs;
+}
+
 static struct loci_http_response *on_deny(const struct route_args *a)
 {
 	(void)a;
@@ -371,6 +382,7 @@ static const struct route {
         {"/inline-sink", 0, false, on_sink},
         {"/gated", 0, false, on_gated},
         {"/full", 1, false, on_full},
+        {"/stuck", 1, false, on_stuck},
         {"/deny", 0, false, on_deny},
         {"/forged", 0, false, on_forged},
         {"/nothing", 0, false, on_nothing},

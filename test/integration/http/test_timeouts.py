@@ -82,6 +82,7 @@ class Timeouts(TestCase):
             c.send(request("PUT", "/deny", "Content-Length: 99999999") + b"x")
             self.assertEqual(c.response().status, 401)
             self.assertTrue(c.at_end())  # the server's half
+            c.send(b"x" * 2000000)  # and it reads on
 
             def is_closed():
                 try:
@@ -94,8 +95,9 @@ class Timeouts(TestCase):
     def test_slow_disk_is_not_the_clients_fault(self):
         self.server.get("/gate/close")
         with self.server.connect() as c:
-            c.send(request("PUT", "/gated", body=b"x" * 1000))
+            c.send(request("PUT", "/gated", "Content-Length: 1000"))
             until("the sink is there", lambda: self.server.stats()["sinks"] == 1)
+            c.send(b"x" * 1000)
             with self.server.connect() as other:  # waits for longer than body_ms
                 self.assertTrue(other.at_end())
                 self.assertTrue(c.is_silent())

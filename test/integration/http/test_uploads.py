@@ -81,13 +81,21 @@ class Uploads(TestCase):
                     self.assertTrue(c.at_end())
 
     def test_failing_sink_is_aborted_before_its_answer(self):
-        before = self.server.stats()
-        with self.server.connect() as c:
-            c.send(request("PUT", "/full/3", body=b"12345"))
-            self.assertEqual(c.response().body, b"too much\n")
-        after = self.server.stats()
-        self.assertEqual(after["aborted"] - before["aborted"], 1)
-        self.assertEqual(after["finished"], before["finished"])
+        """So that the client finds its session free when it asks for it again."""
+        for body, status in ((b"5\r\n12345\r\n0\r\n\r\n", 413), (b"2\r\n12\r\nxyz", 400)):
+            self.server.get("/gate/close")
+            before = self.server.stats()
+            with self.server.connect() as c:
+                c.send(request("PUT", "/stuck/3", "Transfer-Encoding: chunked") + body)
+                until("the sink is there", lambda: self.server.stats()["sinks"] == 1)
+                for _ in range(50):
+                    self.server.get("/small")
+                self.assertTrue(c.is_silent())
+                self.server.get("/gate/open")
+                self.assertEqual(c.response().status, status)
+            after = self.server.stats()
+            self.assertEqual(after["aborted"] - before["aborted"], 1)
+            self.assertEqual(after["finished"], before["finished"])
 
     def test_small_unread_body_keeps_the_connection(self):
         with self.server.connect() as c:
