@@ -49,10 +49,10 @@ class Shutdown(unittest.TestCase):
         with server.connect() as up, server.connect() as down, server.connect() as wait, server.connect(rcvbuf=4096) as slow:
             up.send(request("PUT", "/sink", "Content-Length: %d" % (4 * MIB)) + b"x" * MIB)
             down.send(request("GET", "/file/0/20000000"))
-            down.pending = down.exactly(1000)
+            down.pending = down.exactly(1000) + down.pending
             wait.send(request("GET", "/wait"))
             slow.send(request("GET", "/memory/9000000"))
-            slow.pending = slow.exactly(1000)
+            slow.pending = slow.exactly(1000) + slow.pending
             until("the sink is there", lambda: server.stats()["sinks"] == 1)
             opener = server.connect()
             opener.send(b"GET /gate/open HTTP/1.1\r\nHost: x\r\n")  # a head under way
