@@ -114,11 +114,10 @@ static void accepted(void **state)
 	         LOCI_MEDIA_OCI_MANIFEST, LOCI_MANIFEST_IMAGE, LOCI_MEDIA_OCI_MANIFEST},
 	        {"{" V2 ",\"config\":" EMPTY_DESC "}", LOCI_MEDIA_OCI_MANIFEST, LOCI_MANIFEST_IMAGE,
 	         LOCI_MEDIA_OCI_MANIFEST},
-	        {"{" V2
-	         ",\"config\":" DESC("application/vnd.cncf.helm.config.v1+json") ",\"layers\":"
-	                                                                         "[" DESC(
-	                                                                                 "applicati"
-	                                                                                 "on/x.y") "]}",
+	        {"{" V2 ",\"config\":" DESC(
+	                 "application/vnd.cncf.helm.config.v1+json") ",\"layers\":"
+	                                                             "[" DESC("applicati"
+	                                                                      "on/x.y") "]}",
 	         LOCI_MEDIA_OCI_MANIFEST, LOCI_MANIFEST_IMAGE, LOCI_MEDIA_OCI_MANIFEST},
 	        {"{" V2 ",\"manifests\":[],\"artifactType\":\"a/b\",\"subject\":" DESC(
 	                 LOCI_MEDIA_OCI_MANIFEST) "}",
