@@ -353,6 +353,7 @@ static int start_child(struct creation *c)
 		return loci__err_errno(c->err, saved, "clone the container's process");
 	}
 	loci__close_fd(&c->sync[1]);
+	c->ran_hooks = c->config.create_container.n > 0; /* by the child, from now on */
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static void print_log(void *arg, const struct loci_log_record *rec)
@@ -178,14 +179,16 @@ int main(int argc, char **argv)
 		char *envp[] = {NULL};
 		if (loci_runtime_protect_self(argv, envp, &err) < 0)
 			return fail(&err);
-		/* To write to it is what an attacker would try. */
-		int fd = open("/proc/self/exe", O_RDWR | O_CLOEXEC);
-		printf("%s\n", fd >= 0 ? "writable" : strerror(errno));
+		struct statvfs fs;
+		int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+		int seals = fcntl(fd, F_GET_SEALS);
+		bool sealed = seals >= 0 && (seals & F_SEAL_WRITE);
+		bool read_only = fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_RDONLY);
+		puts(sealed || read_only ? "protected" : "writable");
 		return 0;
 	}
 	struct loci_log log = {.fn = print_log, .max_level = LOCI_LOG_WARN};
-	struct loci_runtime_opts ro = {
-	        .struct_size = sizeof(ro), .log = &log, .root = argv[1]};
+	struct loci_runtime_opts ro = {.struct_size = sizeof(ro), .log = &log, .root = argv[1]};
 	struct call c = {.id = argv[3], .master = -1};
 	c.o = (struct loci_create_opts){.struct_size = sizeof(c.o),
 	                                .bundle = argc > 4 ? argv[4] : NULL,

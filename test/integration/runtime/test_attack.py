@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hostile rootfs and config: nothing outside of the rootfs is reached, read or made."""
+import os
+
+import harness
+
+
+class Attack(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.outside = self.dir + "/outside"
+        os.mkdir(self.outside)
+        open(self.outside + "/secret", "w").write("secret")
+
+    def tearDown(self):
+        self.assertEqual(os.listdir(self.outside), ["secret"])
+        self.assertEqual(open(self.outside + "/secret").read(), "secret")
+        super().tearDown()
+
+    def test_proc_is_a_symlink(self):
+        os.symlink(self.outside, self.rootfs + "/proc")
+        self.refused(self.config(), "SYS", "/proc")
+        os.unlink(self.rootfs + "/proc")
+        os.mkdir(self.rootfs + "/real")
+        os.symlink("/real", self.rootfs + "/proc")
+        self.refused(self.config(), "SYS", "/proc")
+
+    def test_sys_is_a_symlink(self):
+        os.symlink("/tmp", self.rootfs + "/sys")
+        self.refused(self.config(), "SYS", "/sys")
+
+    def test_mount_target_leads_outside(self):
+        os.symlink(self.outside, self.rootfs + "/link")
+        os.symlink("../../../../../../../.." + self.outside, self.rootfs + "/dots")
+        for target in ("/link/made", "/dots/made", "/link", "/a/../../../" + self.outside + "/made"):
+            c = self.config("true")
+            c["mounts"] += [{"destination": target, "type": "tmpfs", "source": "tmpfs"}]
+            self.run_container(c)  # may work or not, but only inside
+            c["mounts"][-1] = {"destination": target + "/f", "type": "bind", "source": "/etc/hostname", "options": ["bind"]}
+            self.run_container(c)
+
+    def test_dev_is_a_symlink(self):
+        os.symlink(self.outside, self.rootfs + "/dev")
+        c = self.config("true")
+        c["mounts"] = c["mounts"][:1]
+        self.run_container(c)
+
+    def test_dev_null_is_a_symlink(self):
+        os.mkdir(self.rootfs + "/dev")
+        os.symlink(self.outside + "/secret", self.rootfs + "/dev/null")
+        c = self.config("true")
+        c["mounts"] = c["mounts"][:1]  # /dev is the image's own
+        self.refused(c, "EXISTS", "/dev/null")
+
+    def test_masked_path_uses_the_real_null(self):
+        os.mkdir(self.rootfs + "/etc")
+        open(self.rootfs + "/etc/hidden", "w").write("hidden")
+        os.symlink("/etc/hidden", self.rootfs + "/via")
+        c = self.config()
+        c["linux"]["maskedPaths"] = ["/etc/hidden", "/via"]
+        self.assertEqual(self.sh("cat /etc/hidden; stat -c %t:%T /etc/hidden", c), "1:3\n")
+
+    def test_masked_path_leads_outside(self):
+        os.symlink(self.outside, self.rootfs + "/m")
+        c = self.config("true")
+        c["linux"]["maskedPaths"] = ["/m", "/m/secret"]
+        self.assertEqual(self.run_container(c).returncode, 0)
+
+    def test_cwd_is_a_leaked_descriptor(self):
+        for n in range(3, 25):
+            c = self.config("cat", "../../../../../../.." + self.outside + "/secret", cwd="/proc/self/fd/%d" % n)
+            r = self.run_container(c)
+            self.assertNotIn("secret", r.stdout)
+            self.assertEqual(r.returncode, 125, r.stderr)
+
+    def test_cwd_through_a_symlink_of_the_image(self):
+        for n in range(3, 25):
+            link = self.rootfs + "/cwd"
+            if os.path.lexists(link):
+                os.unlink(link)
+            os.symlink("/proc/self/fd/%d" % n, link)
+            r = self.run_container(self.config("sh", "-c", "cat ../../../../../../.." + self.outside + "/secret", cwd="/cwd"))
+            self.assertNotEqual(r.returncode, 0)
+            self.assertNotIn("secret", r.stdout)
+
+    def test_program_is_the_runtime(self):
+        open(self.rootfs + "/bin/evil", "w").write("#!/proc/self/exe\n")
+        os.chmod(self.rootfs + "/bin/evil", 0o755)
+        before = open(harness.DRIVER, "rb").read()
+        r = self.run_container(self.config("/bin/evil"))
+        self.assertNotEqual(r.returncode, 0)
+        self.assertEqual(open(harness.DRIVER, "rb").read(), before)
+
+    def test_the_host_s_root_cannot_be_found(self):
+        out = self.sh("cd /proc/1/root; ls -d ..%s 2>&1; ls /proc/1/cwd" % self.outside)
+        self.assertIn("No such file", out)
+
+    def test_sysctl_of_a_false_proc(self):
+        # /proc is the image's own directory: the value goes to the kernel, not into its file
+        os.makedirs(self.rootfs + "/proc/sys/net/ipv4")
+        open(self.rootfs + "/proc/sys/net/ipv4/ip_forward", "w").write("0")
+        c = self.config("true")
+        c["mounts"] = []
+        c["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1"}
+        self.assertEqual(self.run_container(c).returncode, 0)
+        self.assertEqual(open(self.rootfs + "/proc/sys/net/ipv4/ip_forward").read(), "0")
+
+    def test_symlink_loops(self):
+        os.symlink("b", self.rootfs + "/a")
+        os.symlink("a", self.rootfs + "/b")
+        c = self.config("true")
+        c["mounts"] += [{"destination": "/a/x", "type": "tmpfs", "source": "tmpfs"}]
+        self.refused(c, "SYS", "/a/x")
+
+
+if __name__ == "__main__":
+    harness.main()
