@@ -25,7 +25,8 @@ struct loci_unpack_opts {
 	uint64_t reserve;     /* bytes to leave free on the file system; 0: 64 MiB */
 	unsigned jobs;        /* layers at once; 0: one per core */
 	unsigned flags;       /* enum loci_unpack_flag */
-	/** Called from worker threads, one call at a time; may be NULL. */
+	/** Called by loci_unpack_image from worker threads, one call at a time; bytes are those of
+	 *  the compressed blob. May be NULL. */
 	void (*progress)(void *arg, const struct loci_digest *diff_id, uint64_t done_bytes,
 	                 uint64_t total_bytes);
 	void *progress_arg;
@@ -39,9 +40,11 @@ struct loci_unpack_stats {
 };
 
 /** Reads one layer (compression by media_type, checked against the magic bytes) into the directory
- *  root_fd, whiteouts translated for overlayfs. On failure the directory holds rubbish: the caller
- *  removes it. umask must be 0 in this process or thread (unshare CLONE_FS). Expected errors:
- * INVALID (names the entry), TOO_LARGE, NO_SPACE, UNSUPPORTED. */
+ *  root_fd (opened O_RDONLY; its mode becomes that of the layer's root entry, 0755 without one),
+ *  whiteouts translated for overlayfs. On failure the directory holds rubbish: the caller removes
+ *  it. umask must be 0 in this process or thread (unshare CLONE_FS); `in` is called from a thread
+ *  of its own. ret may be NULL. Expected errors: INVALID (names the entry), TOO_LARGE, NO_SPACE,
+ *  UNSUPPORTED, and what `in` returned. */
 LOCI_API LOCI_CHECK int loci_unpack_layer(int root_fd, const char *media_type,
                                           const struct loci_reader *in,
                                           const struct loci_unpack_opts *o,
@@ -49,7 +52,8 @@ LOCI_API LOCI_CHECK int loci_unpack_layer(int root_fd, const char *media_type,
 
 /** Every layer of the image that is not unpacked yet, from the store's blobs into the store's
  *  layers, several at once; each diff ID is checked against the image config and nothing becomes
- *  visible before. Expected errors: as above, DIGEST_MISMATCH, NOT_FOUND (a blob). */
+ *  visible before. The caller's umask is neither used nor changed. Expected errors: as above,
+ *  DIGEST_MISMATCH (names both), SIZE_MISMATCH, NOT_FOUND (a blob). */
 LOCI_API LOCI_CHECK int loci_unpack_image(struct loci_store *st, const struct loci_manifest *m,
                                           const struct loci_image_config *config,
                                           const struct loci_unpack_opts *o, struct loci_error *err);
