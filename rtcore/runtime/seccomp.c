@@ -594,6 +594,10 @@ int loci__seccomp_compile(const struct loci__cfg_seccomp *config, unsigned optio
 	struct abi abis[LOCI_N_ABIS] = {0};
 	bool wanted[LOCI_N_ABIS] = {false};
 	unsigned flags = 0;
+#if !defined(__x86_64__)
+	return loci__err_set(err, LOCI_E_UNSUPPORTED,
+	                     "$.linux.seccomp: not supported on this processor");
+#endif
 	int rc = parse_action(&c, "defaultAction", config->default_action,
 	                      &config->default_errno_ret, &c.default_action);
 	if (rc < 0 || (rc = parse_flags(&c, &flags)) < 0 || (rc = wanted_abis(&c, wanted)) < 0)

@@ -23,7 +23,7 @@ class Container(harness.Case):
         self.assertEqual(out.split(), [os.readlink("/proc/self/ns/" + n) for n in ("net", "ipc", "uts")])
 
     def test_namespaces_joined_by_path(self):
-        other = subprocess.Popen(["unshare", "-n", "-u", "-i", "--fork", "--pid", "sleep", "1000"])
+        other = subprocess.Popen(["unshare", "-n", "-u", "-i", "--fork", "--pid", "sleep", "1000"], stderr=subprocess.DEVNULL)
         try:
             mine = os.readlink("/proc/self/ns/net")
             harness.wait_until(lambda: os.readlink("/proc/%d/ns/net" % other.pid) != mine)
@@ -168,6 +168,46 @@ class Container(harness.Case):
         self.assertEqual(self.driver("create", self.id, self.bundle).returncode, 0)
         pid = self.state()["pid"]
         self.assertIn("/loci-test-%d-outer/" % os.getpid() + self.id, open("/proc/%d/cgroup" % pid).read())
+
+    def in_view(self, prepare, config, status=0):
+        """Runs a container where `prepare` has changed the view of the cgroups, in a mount namespace of its own."""
+        self.write(config)
+        r = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-ec", prepare + '; exec "$@"', "sh",
+                            harness.DRIVER, self.root, "run", self.id, self.bundle], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(r.returncode, status, r.stdout + r.stderr)
+        return r.stdout
+
+    @unittest.skipUnless(os.path.ismount("/sys/fs/cgroup/unified"), "no hybrid layout")
+    def test_version_1_alone(self):
+        c = self.config("sh", "-c", "cat /proc/self/cgroup; ls /sys/fs/cgroup; head -c 1 /dev/kmsg 2>&1; dd if=/dev/zero of=/dev/null bs=64M count=1")
+        c["mounts"] += [{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro"]}]
+        c["linux"]["namespaces"] = [n for n in c["linux"]["namespaces"] if n["type"] != "cgroup"]
+        c["linux"]["devices"] = [{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11}]
+        c["linux"]["resources"] = {"memory": {"limit": 16 << 20, "swap": 16 << 20}, "devices": [{"allow": False, "access": "rwm"}]}
+        out = self.in_view("umount /sys/fs/cgroup/unified", c, status=137)
+        self.assertIn("memory:/ocirun/" + self.id, out)
+        self.assertIn("devices\nmemory\n", out)
+        self.assertIn("Operation not permitted", out)
+
+    @unittest.skipUnless(os.path.ismount("/sys/fs/cgroup/unified"), "no hybrid layout")
+    def test_version_2_alone(self):
+        outer = "/sys/fs/cgroup/unified/loci-test-%d-v2" % os.getpid()
+        os.mkdir(outer)
+        try:
+            view = "mount --bind %s /sys/fs/cgroup" % outer
+            c = self.config("sh", "-c", "cat /proc/self/cgroup; ls -d /sys/fs/cgroup/cgroup.procs; head -c 1 /dev/kmsg 2>&1; true")
+            c["mounts"] += [{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro"]}]
+            c["linux"]["devices"] = [{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11}]
+            c["linux"]["resources"] = {"devices": [{"allow": False, "access": "rwm"}]}
+            out = self.in_view(view, c)
+            self.assertIn("0::/\n", out)
+            self.assertIn("/sys/fs/cgroup/cgroup.procs", out)
+            self.assertIn("Operation not permitted", out)
+            c["linux"]["resources"] = {"memory": {"limit": 1 << 24}}
+            self.in_view(view, c, status=125)  # the controller is elsewhere here
+            self.assertEqual([e for e in os.listdir(outer) if os.path.isdir(outer + "/" + e)], [])
+        finally:
+            os.rmdir(outer)
 
     def test_overlay(self):
         top, upper, work = [self.dir + "/" + n for n in ("top", "upper", "work")]
