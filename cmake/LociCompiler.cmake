@@ -31,7 +31,8 @@ endif()
 
 if(LOCI_SANITIZE)
 	target_compile_options(loci_flags INTERFACE
-		-fsanitize=${LOCI_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+		-fsanitize=${LOCI_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
+		-Wno-maybe-uninitialized) # gcc's flow analysis is blind behind what a sanitizer puts in
 	target_link_options(loci_flags INTERFACE -fsanitize=${LOCI_SANITIZE})
 elseif(CMAKE_BUILD_TYPE MATCHES "Rel")
 	target_compile_options(loci_flags INTERFACE
