@@ -277,7 +277,8 @@ static int join_namespaces(struct loci__child *c)
 
 static int begin(struct loci__child *c)
 {
-	/* A parent that dies from here on takes us along; one that is dead already, too. */
+	/* A parent that dies from here on takes us along; one that is dead already is noticed
+	 * when we report. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_DUMPABLE, 0);
 	close(c->job->lock_fd);
