@@ -67,12 +67,13 @@ class Made:
 class Registry:
     """ociregistry on a free port of the loopback interface."""
 
-    def __init__(self, bin_dir, store):
+    def __init__(self, bin_dir, store, *options):
         self.bin = bin_dir
         self.log = store + ".log"
         with open(self.log, "w") as out:
             self.process = subprocess.Popen(
-                [os.path.join(bin_dir, "ociregistry"), "--store", store, "--listen", "127.0.0.1:0"], stderr=out)
+                [os.path.join(bin_dir, "ociregistry"), "--store", store, "--listen", "127.0.0.1:0", *options],
+                stderr=out)
         deadline = time.monotonic() + 30
         while not (found := re.search(r"listening on \S*?(127\.0\.0\.1:\d+)", self.said())):
             if self.process.poll() is not None or time.monotonic() > deadline:
