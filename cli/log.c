@@ -4,6 +4,7 @@
 #include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/fs.h"
+#include "core/base/utf8.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -29,15 +30,25 @@ static void append_time(struct loci_buf *b)
 	                 now.tv_nsec / 1000000);
 }
 
-/* What would break the line or drive a terminal becomes \xNN. */
-static void append_clean(struct loci_buf *b, const char *s)
+/* Control characters: also those that UTF-8 can spell (U+0080 to U+009F), and bytes that are none.
+ */
+static bool is_harmless(const unsigned char *p, size_t n)
 {
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-		if (c < 0x20 || c == 0x7f)
-			loci__buf_printf(b, "\\x%02x", c);
-		else
-			loci__buf_putc(b, *s);
+	return n && *p >= 0x20 && *p != 0x7f && !(*p == 0xc2 && p[1] < 0xa0);
+}
+
+void loci__append_clean(struct loci_buf *b, const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	const unsigned char *end = p + strlen(s);
+	while (p < end) {
+		size_t n = loci__utf8_length(p, (size_t)(end - p));
+		if (!is_harmless(p, n)) {
+			loci__buf_printf(b, "\\x%02x", *p++);
+			continue;
+		}
+		loci__buf_append(b, p, n);
+		p += n;
 	}
 }
 
@@ -50,11 +61,11 @@ static void format_text(const struct loci_log_record *rec, struct loci_buf *b)
 {
 	append_time(b);
 	loci__buf_printf(b, " %s %s: ", loci__log_level_name(rec->level), rec->component);
-	append_clean(b, rec->msg);
+	loci__append_clean(b, rec->msg);
 	for (size_t i = 0; i < rec->n_fields; i++) {
 		loci__buf_printf(b, " %s=", rec->fields[i].key);
 		if (is_plain_value(rec->fields[i].value))
-			append_clean(b, rec->fields[i].value);
+			loci__append_clean(b, rec->fields[i].value);
 		else
 			loci__buf_json_string(b, rec->fields[i].value);
 	}

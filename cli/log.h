@@ -6,6 +6,7 @@
 #ifndef LOCI_CLI_LOG_H
 #define LOCI_CLI_LOG_H
 
+#include "core/base/buf.h"
 #include "loci/error.h"
 #include "loci/log.h"
 
@@ -23,5 +24,8 @@ int loci__log_sink_open(struct loci_log_sink *s, const char *path, struct loci_e
 /* Back to stderr; closes the file. */
 void loci__log_sink_close(struct loci_log_sink *s);
 const char *loci__log_level_name(int level);
+/* Appends a text that a stranger may have had a hand in: what would break the line or drive a
+ * terminal becomes \xNN. */
+void loci__append_clean(struct loci_buf *b, const char *s);
 
 #endif

@@ -157,10 +157,14 @@ void loci__invocation_print_error(const struct loci_invocation *inv, const struc
 		loci__log(&sink->log, LOCI_LOG_ERROR, inv->program->name, "%s", err->msg);
 	if (sink->format == LOCI_LOG_JSON && sink->fd == STDERR_FILENO)
 		return;
-	char line[LOCI_ERROR_MSG_MAX + 64];
-	int n = snprintf(line, sizeof(line), "%s: %s\n", inv->program->name, err->msg);
-	if (n > 0 && (size_t)n < sizeof(line))
-		(void)loci__write_all(STDERR_FILENO, line, (size_t)n);
+	struct loci_buf line loci__cleanup_buf = LOCI_BUF_INIT(8 * LOCI_ERROR_MSG_MAX);
+	loci__buf_printf(&line, "%s: ", inv->program->name);
+	loci__append_clean(&line, err->msg);
+	loci__buf_putc(&line, '\n');
+	if (line.failed) /* it can only be for want of memory */
+		(void)loci__write_all(STDERR_FILENO, "out of memory\n", 14);
+	else
+		(void)loci__write_all(STDERR_FILENO, line.p, line.len);
 }
 
 static int fail(const struct run *run, int code, const struct loci_error *err)

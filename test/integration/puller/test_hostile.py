@@ -199,9 +199,21 @@ class Manifests(harness.PullTest):
         self.assertEqual(done.returncode, MISMATCH, done.stderr)
 
     def test_text_that_a_terminal_would_obey(self):
-        self.registry.before.append(lambda h: h.is_manifest() and h.error(404, "X", "\x1b[2J\x1b]0;owned\x07"))
-        done = self.run_pull(self.ref("app:t"))
-        self.assertNotIn("\x1b", done.stderr)
+        obeyed = "\x1b[2J\x07"
+        for what, reply in (
+                ("an error's text", lambda h: h.error(404, "X", obeyed)),
+                ("a redirect", lambda h: h.reply(302, headers={"Location": "http://x y/" + obeyed})),
+                ("a redirect in no UTF-8", lambda h: h.reply(302, headers={"Location": "http://x y/\x9b2J"})),
+                ("a content type", lambda h: h.reply(200, self.good, content_type="x" + obeyed)),
+                ("a media type", lambda h: h.reply(200, self.changed(mediaType="x" + obeyed), None, OCI_MANIFEST)),
+                ("a platform", lambda h: h.reply(200, json.dumps({
+                    "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
+                        {**self.image, "platform": {"os": "linux", "architecture": obeyed + "\x9b2J"}}],
+                }).encode(), None, OCI_INDEX))):
+            self.registry.before[:] = [lambda h: h.is_manifest() and reply(h)]
+            done = self.run_pull(self.ref("app:t"))
+            self.assertNotEqual(done.returncode, 0, what)
+            self.assertNotRegex(done.stderr, "[\x00-\x09\x0b-\x1f\x7f-\x9f]", what)
 
 
 class References(harness.PullTest):
