@@ -4,6 +4,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 struct loci_credentials {
@@ -24,6 +25,13 @@ static const struct place {
         {"XDG_RUNTIME_DIR", "/containers/auth.json", false, false},
 };
 
+/* Somebody else's home, or none (/dev/null), is no reason not to pull what is public. */
+static bool is_out_of_reach(const struct loci_error *why)
+{
+	return why->code == LOCI_E_NOT_FOUND || why->code == LOCI_E_DENIED ||
+	       why->sys_errno == ENOTDIR;
+}
+
 static int open_place(struct loci_credentials *c, const struct place *place, const char *value,
                       struct loci_error *err)
 {
@@ -32,12 +40,12 @@ static int open_place(struct loci_credentials *c, const struct place *place, con
 		path = NULL;
 		return loci__err_nomem(err);
 	}
-	int rc = loci_docker_config_open(path, &c->files[c->n], err);
-	if (rc == LOCI_E_NOT_FOUND && !place->must_exist)
+	struct loci_error why = {0};
+	int rc = loci_docker_config_open(path, &c->files[c->n], &why);
+	if (rc < 0 && !place->must_exist && is_out_of_reach(&why))
 		return 0;
-	/* Somebody else's home is no reason not to pull what is public. */
-	if (rc == LOCI_E_DENIED && !place->must_exist)
-		return 0;
+	if (rc < 0 && err)
+		*err = why;
 	if (rc < 0)
 		return loci__err_prefix(err, rc, "credentials");
 	c->n++;

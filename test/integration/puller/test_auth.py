@@ -85,6 +85,13 @@ class Basic(AuthTest):
         self.log_in_as("u", "p", where="run/containers", name="auth.json")
         self.pull(self.ref(f"{REPO}:{TAG}"), env={"XDG_RUNTIME_DIR": os.path.join(self.home, "run")})
 
+    def test_no_home_to_speak_of(self):
+        self.registry.add_image("public", "t", [])
+        for home in ("/dev/null", os.path.join(self.dir, "nowhere"), ""):
+            self.pull(self.ref("public:t"), env={"HOME": home})
+        self.pull(self.ref("public:t"), env={"REGISTRY_AUTH_FILE": "/dev/null/x"}, status=harness.FAILURE,
+                  says="/dev/null/x")
+
     def test_broken_files_are_told(self):
         self.log_in({"auth": "no base64!"})
         self.want_authorization(basic("u", "p"), self.CHALLENGE)
