@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -149,6 +150,7 @@ static pid_t child_start(const char *dir, unsigned round, int *ret_fd)
 		die("pipe", NULL);
 	pid_t pid = fork();
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody is left behind */
 		close(fds[0]);
 		child_main(dir, fds[1], round);
 		_exit(6);

@@ -6,9 +6,11 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -179,8 +181,11 @@ pid_t child_start(int (*fn)(void *arg), void *arg)
 {
 	fflush(NULL);
 	pid_t pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		/* A failing test must not leave anybody behind. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		_exit(fn(arg));
+	}
 	return pid;
 }
 
@@ -209,8 +214,10 @@ static int pidns_parent(void *arg)
 	if (unshare(CLONE_NEWPID) < 0)
 		return PIDNS_REFUSED;
 	pid_t pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		_exit(getpid() == 1 ? a->fn(a->arg) : PIDNS_REFUSED);
+	}
 	if (pid < 0 || write(a->ready_fd, "r", 1) != 1)
 		return PIDNS_REFUSED;
 	close(a->ready_fd);

@@ -155,11 +155,13 @@ static int read_until_killed(void *arg)
 	return 0;
 }
 
-static int open_once(void *arg)
+static int open_and_hold(void *arg)
 {
 	struct peer *p = arg;
 	struct loci_store *st;
 	child_check(peer_open(p, &st, NULL) == 0);
+	give_turn(p->mine);
+	child_check(await_turn(p->mine));
 	loci_store_close(st);
 	return 0;
 }
@@ -187,9 +189,11 @@ static void test_trap_1_slot_left_under_our_id(void **state)
 	f->st = open_store(f->store); /* keeps the reader table alive */
 	kill_reader(&a);
 	assert_int_equal(info_of(f->st).slots_busy, 1);
-	assert_true(child_start_in_pidns(open_once, &b, &b.pid));
+	assert_true(child_start_in_pidns(open_and_hold, &b, &b.pid));
+	assert_true(await_turn(b.theirs));
+	assert_int_equal(info_of(f->st).slots_busy, 0); /* while it lives */
+	give_turn(b.theirs);
 	assert_int_equal(child_wait(b.pid), 0);
-	assert_int_equal(info_of(f->st).slots_busy, 0);
 	peer_done(&a);
 	peer_done(&b);
 }
