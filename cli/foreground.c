@@ -28,6 +28,7 @@ struct session {
 	const struct loci_foreground *fg;
 	int signal_fd, pid_fd, master_fd;
 	bool input_open;
+	bool at_terminal; /* the caller's input is one, now raw */
 	char typed[4096]; /* read, not yet taken by the container */
 	size_t typed_at, typed_n;
 };
@@ -40,6 +41,8 @@ static void session_set(sigset_t *set)
 	for (size_t i = 0; i < loci__array_len(forwarded); i++)
 		sigaddset(set, forwarded[i]);
 	sigaddset(set, SIGWINCH);
+	/* A reader of our output that goes away must not end us before the container is gone. */
+	sigaddset(set, SIGPIPE);
 }
 
 static void take_signal(struct session *s)
@@ -48,6 +51,8 @@ static void take_signal(struct session *s)
 	if (read(s->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
 	int signo = (int)info.ssi_signo;
+	if (signo == SIGPIPE)
+		return;
 	if (signo != SIGWINCH)
 		/* It may be over by now. */
 		(void)!loci_runtime_kill(s->rt, s->fg->id, signo, 0, NULL);
@@ -75,6 +80,10 @@ static void read_input(struct session *s)
 	s->input_open = n > 0;
 	s->typed_at = 0;
 	s->typed_n = n > 0 ? (size_t)n : 0;
+	/* A raw terminal ends only by going away; the container's goes with it, or a shell in there
+	 * would wait for ever for somebody who cannot come back. */
+	if (!s->input_open && s->at_terminal)
+		loci__close_fd(&s->master_fd);
 }
 
 static void write_input(struct session *s)
@@ -141,7 +150,11 @@ static int open_terminal(struct session *s, struct loci_terminal *t, struct loci
 		return loci__err_sys(err, "prepare the container's terminal");
 	loci__terminal_copy_size(STDIN_FILENO, s->master_fd);
 	s->input_open = s->fg->interactive;
-	return s->input_open ? loci__terminal_raw(t, STDIN_FILENO, err) : 0;
+	if (!s->input_open)
+		return 0;
+	int rc = loci__terminal_raw(t, STDIN_FILENO, err);
+	s->at_terminal = t->fd >= 0;
+	return rc;
 }
 
 static int attend(struct session *s, pid_t pid, int *ret_status, bool *ret_exec_failed,

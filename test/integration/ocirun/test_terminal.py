@@ -115,6 +115,25 @@ class Terminal(sandbox.Sandbox):
         self.assertEqual(process.wait(DEADLINE), 9)
         process.stdout.close()
 
+    def test_a_terminal_that_goes_away(self):
+        """A shell would wait for ever for the next command."""
+        typist = self.shell()
+        os.close(typist.fd)
+        end = time.monotonic() + DEADLINE
+        while os.waitpid(typist.pid, os.WNOHANG)[0] == 0:
+            if time.monotonic() > end:
+                os.kill(typist.pid, signal.SIGKILL)
+                os.waitpid(typist.pid, 0)
+                self.fail("ocirun outlives its terminal")
+            time.sleep(0.01)
+
+    def test_a_reader_that_goes_away(self):
+        process = subprocess.Popen(self.command("-t", self.image, "sh", "-c", "while echo x; do :; done; exit 5"),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.assertEqual(process.stdout.readline(), b"x\r\n")
+        process.stdout.close()
+        self.assertEqual(process.wait(DEADLINE), 5)
+
 
 if __name__ == "__main__":
     sandbox.main()
