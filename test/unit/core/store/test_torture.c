@@ -72,9 +72,11 @@ static bool upload_in_halves(struct loci_store *st, const struct loci_digest *wa
 	}
 	if (loci_upload_commit(up, want, NULL) == 0)
 		return true;
-	/* The session is still there, and its commit can be tried again. */
-	return loci_upload_resume(st, "r", id, &up, NULL) == 0 &&
-	       loci_upload_commit(up, want, NULL) == 0;
+	/* The one failure has come: the session is still there, whole, and can be committed. */
+	assert_loci_ok(loci_upload_resume(st, "r", id, &up, &e_));
+	assert_int_equal(loci_upload_offset(up), strlen(upload_text));
+	assert_loci_ok(loci_upload_commit(up, want, &e_));
+	return true;
 }
 
 static void live(struct loci_store *st, struct story *s, struct told *t)
