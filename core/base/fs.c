@@ -47,7 +47,7 @@ int loci__mkdirs_open(int dirfd, const char *path, mode_t mode, int *ret_fd, str
 	loci__cleanup_free char *copy = strdup(path);
 	if (!copy)
 		return loci__err_nomem(err);
-	for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
+	for (char *slash = *copy ? strchr(copy + 1, '/') : NULL;; slash = strchr(slash + 1, '/')) {
 		if (slash)
 			*slash = '\0';
 		if (mkdirat(dirfd, copy, mode) < 0 && errno != EEXIST)

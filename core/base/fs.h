@@ -28,8 +28,8 @@ int loci__rm_tree(int dirfd, const char *name, struct loci_error *err);
 /* The whole file as malloc'ed bytes with a NUL behind; TOO_LARGE above max. */
 int loci__read_file(int dirfd, const char *path, size_t max, char **ret, size_t *ret_n,
                     struct loci_error *err);
-/* Writes a temporary file beside it, fsyncs it and renames it over path; with sync the directory
- * too. */
+/* Writes a temporary file beside it and renames it over path. With sync both last from then on:
+ * path must be a name in dirfd itself, which is what is synced. */
 int loci__write_file_atomic(int dirfd, const char *path, const void *p, size_t n, mode_t mode,
                             bool sync, struct loci_error *err);
 

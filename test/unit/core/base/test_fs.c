@@ -167,6 +167,7 @@ static void mkdirs_makes_what_is_missing(void **state)
 	assert_true(loci__mkdirs_open(d->fd, "a/file/d", 0755, &fd, &err) < 0);
 	assert_int_equal(fd, -1);
 	assert_non_null(strstr(err.msg, "a/file"));
+	assert_int_equal(loci__mkdirs_open(d->fd, "", 0755, &fd, &err), LOCI_E_NOT_FOUND);
 }
 
 static void read_file_has_an_exact_maximum(void **state)
