@@ -41,6 +41,13 @@ static int foreach_ref(struct loci__txn *t, struct put_op *o, ref_fn fn, struct 
 	return rc;
 }
 
+/* An entry of another type may be a blob: BuildKit's caches are indexes of layers. */
+static bool is_manifest_type(const char *media_type)
+{
+	int kind = loci_media_kind(media_type);
+	return kind == LOCI_MEDIA_IMAGE_MANIFEST || kind == LOCI_MEDIA_IMAGE_INDEX;
+}
+
 static int require(struct loci__txn *t, struct put_op *o, const struct loci_descriptor *d,
                    bool is_manifest, struct loci_error *err)
 {
@@ -56,6 +63,8 @@ static int require(struct loci__txn *t, struct put_op *o, const struct loci_desc
 		table = is_manifest ? LOCI_INDEX_MANIFEST : LOCI_INDEX_BLOB;
 	}
 	int rc = loci__txn_has(t, table, &k, err);
+	if (rc == LOCI_E_NOT_FOUND && is_manifest && !is_manifest_type(d->media_type))
+		rc = loci__txn_has(t, o->repo ? LOCI_INDEX_LINK : LOCI_INDEX_BLOB, &k, err);
 	if (rc == LOCI_E_NOT_FOUND) {
 		o->missing = d->digest;
 		return loci__err_set(

@@ -196,6 +196,40 @@ static void test_missing_blob(void **state)
 	expect(f, 404, "GET", "/v2/has/manifests/v2");
 }
 
+/* BuildKit exports a cache to a registry as an index whose entries are blobs. */
+static void test_build_cache(void **state)
+{
+	struct fixture *f = *state;
+	const char *layer = push_blob(f, "cache", "layer", 5);
+	static const struct {
+		const char *media_type;
+		int status;
+	} entries[] = {
+	        {"application/vnd.oci.image.layer.v1.tar+gzip", 201},
+	        {"application/vnd.buildkit.cacheconfig.v0", 201},
+	        {LOCI_MEDIA_OCI_MANIFEST, 400}, /* nobody could pull it */
+	        {LOCI_MEDIA_OCI_INDEX, 400},
+	};
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		for (int missing = 0; missing < 2; missing++) {
+			const char *json =
+			        text("{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"%s\","
+			             "\"digest\":\"%s\",\"size\":5}]}",
+			             entries[i].media_type, missing ? sha256_of("none", 4) : layer);
+			const struct ask put = {
+			        .method = "PUT",
+			        .target = "/v2/cache/manifests/main",
+			        .headers = {{"content-type", LOCI_MEDIA_OCI_INDEX}},
+			        .body = json,
+			        .n = strlen(json),
+			};
+			struct answer a = ask_with(f, &put);
+			assert_int_equal(a.status, missing ? 400 : entries[i].status);
+			answer_done(&a);
+		}
+	}
+}
+
 static void test_sparse(void **state)
 {
 	const struct loci_registry_opts opts = {.allow_sparse = true};
@@ -447,6 +481,7 @@ int main(void)
 	        cmocka_unit_test(test_unknown),
 	        cmocka_unit_test(test_bad_references),
 	        cmocka_unit_test(test_missing_blob),
+	        cmocka_unit_test(test_build_cache),
 	        cmocka_unit_test(test_sparse),
 	        cmocka_unit_test(test_invalid),
 	        cmocka_unit_test(test_wrong_digest),
