@@ -77,17 +77,18 @@ void loci__handle_tags(struct loci__rq *rq, struct loci__rs *rs)
 	struct loci_error err;
 	if (!page_size(rq, &page.n_max, rs) || !loci__rq_param(rq, "last", &last, rs))
 		return;
-	if (!loci_repo_exists(rq->reg->store, rq->name)) {
-		loci__err_set(&err, LOCI_E_NOT_FOUND, "repository not known");
-		loci__problem(rq, rs, LOCI_ABOUT_NAME, &err, rq->name);
-		return;
-	}
 	loci__buf_puts(&json, "{\"name\":");
 	loci__buf_json_string(&json, rq->name);
 	loci__buf_puts(&json, ",\"tags\":[");
 	int r = loci_tag_foreach(rq->reg->store, rq->name, last, add_name, &page, &err);
 	if (r < 0 && r != LOCI_E_CALLBACK) {
 		loci__problem(rq, rs, LOCI_ABOUT_TARGET, &err, last);
+		return;
+	}
+	/* Asked last: a store that cannot be read must not look like one without the repository. */
+	if (page.n == 0 && !page.has_more && !loci_repo_exists(rq->reg->store, rq->name)) {
+		loci__err_set(&err, LOCI_E_NOT_FOUND, "repository not known");
+		loci__problem(rq, rs, LOCI_ABOUT_NAME, &err, rq->name);
 		return;
 	}
 	loci__buf_puts(&json, "]}\n");

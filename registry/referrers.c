@@ -12,10 +12,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Of one answer: what clients take for a manifest at least. */
-#define RESPONSE_MAX (4u << 20)
-/* Of one descriptor: a manifest's annotations as JSON text, at most. */
+/* Of one page: what clients take for a manifest at least. */
+#define PAGE_MAX (4u << 20)
 #define TAIL_MAX 64
+/* A descriptor larger than that, by its annotations, is a page of its own: whoever pushed it must
+ * not keep the others from being listed. Escaping makes a byte of its manifest six at most. */
+#define RESPONSE_MAX (PAGE_MAX + 6 * LOCI_MANIFEST_SIZE_MAX)
 
 LOCI_DEFINE_CLEANUP(free_manifest, struct loci_manifest, loci_manifest_free)
 
@@ -79,9 +81,7 @@ static int append(struct listing *l, const struct loci_manifest_bytes *bytes,
 	if (l->n > 0)
 		loci__buf_putc(l->json, ',');
 	add_descriptor(l->json, bytes, m, artifact_type);
-	if (l->n > 0 &&
-	    (l->json->failed == LOCI_E_TOO_LARGE || l->json->len + TAIL_MAX > RESPONSE_MAX)) {
-		l->json->failed = 0;
+	if (l->n > 0 && !l->json->failed && l->json->len + TAIL_MAX > PAGE_MAX) {
 		l->json->len = before;
 		l->json->p[before] = '\0';
 		l->has_more = true;

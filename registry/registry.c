@@ -12,8 +12,6 @@
 #define DEFAULT_LIST_MAX     1000
 /* Of a page, so that its text stays a few MiB. */
 #define LIST_MAX_MAX 10000
-/* A path that a route could fit: the fixed parts, a name, a reference. */
-#define ROUTE_PATH_MAX 1024
 
 static int check_opts(const struct loci_registry_opts *o, struct loci_error *err)
 {
@@ -58,7 +56,7 @@ void loci_registry_free(struct loci_registry *r)
 
 bool loci_registry_may_block(const struct loci_registry *r, const char *method, const char *target)
 {
-	char buf[ROUTE_PATH_MAX];
+	char buf[LOCI_TARGET_MAX]; /* percent-encoded, even a short name is long */
 	struct loci_slice path;
 	struct loci__match match;
 	(void)r;

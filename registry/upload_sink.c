@@ -63,6 +63,15 @@ static int upload_write(struct loci_http_sink *sink, const void *p, size_t n, st
 	return 0;
 }
 
+/* A commit that failed leaves its session to be resumed; one that nobody knows would stay for
+ * ever. */
+static void forget_session(const struct upload_sink *s)
+{
+	struct loci_upload *up;
+	if (loci_upload_resume(s->reg->store, s->repo, s->id, &up, /* err= */ NULL) == 0)
+		loci_upload_close(up, /* discard= */ true);
+}
+
 static void commit(struct upload_sink *s, struct loci__rs *rs)
 {
 	char digest[LOCI_DIGEST_STR_MAX];
@@ -71,6 +80,8 @@ static void commit(struct upload_sink *s, struct loci__rs *rs)
 	int r = loci_upload_commit(s->up, &s->o.digest, &err);
 	s->up = NULL; /* gone in every case */
 	if (r < 0) {
+		if (s->o.discard_on_abort)
+			forget_session(s);
 		loci__problem_late(s->reg, rs, LOCI_ABOUT_UPLOAD, &err, digest);
 		return;
 	}

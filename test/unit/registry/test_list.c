@@ -330,6 +330,74 @@ static void test_referrer_bytes(void **state)
 	fixture_close(&f);
 }
 
+/* One that alone is larger than a page, escaped, hides none of the others. */
+static void test_referrer_larger_than_a_page(void **state)
+{
+	struct fixture f;
+	static char big[(1 << 20) + 1];
+	(void)state;
+	fixture_open(&f, NULL);
+	char subject[LOCI_DIGEST_STR_MAX];
+	memcpy(subject, sha256_of("larger", 6), 72);
+	for (int i = 0; i < 4; i++)
+		push_referrer(&f, NULL, text("%d", i), subject);
+	memset(big, 0x7f, sizeof(big) - 1);
+	struct loci_buf json = LOCI_BUF_INIT(4u << 20);
+	loci__buf_printf(&json,
+	                 "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":"
+	                 "\"%s\",\"size\":2},\"layers\":[],\"subject\":{\"mediaType\":\"%s\","
+	                 "\"digest\":\"%s\",\"size\":2},\"annotations\":{\"big\":\"%s\"}}",
+	                 sha256_of("{}", 2), LOCI_MEDIA_OCI_MANIFEST, subject, big);
+	push_manifest(&f, "refs", NULL, LOCI_MEDIA_OCI_MANIFEST, json.p);
+	size_t n = 0;
+	for (const char *path = text("/v2/refs/referrers/%s", subject); path;) {
+		struct answer a = ask(&f, "GET", path);
+		assert_int_equal(a.status, 200);
+		for (const char *p = a.body; (p = strstr(p, "\"artifactType\"")); p++)
+			n++;
+		path = next_page(&a);
+		answer_done(&a);
+	}
+	assert_int_equal(n, 5);
+	loci__buf_done(&json);
+	fixture_close(&f);
+}
+
+/* ---- a store that cannot be read: the linker sends the registry's questions through here ---- */
+
+static bool store_is_busy;
+
+int __real_loci_tag_foreach(struct loci_store *st, const char *repo, const char *after,
+                            loci_name_fn fn, void *arg, struct loci_error *err);
+int __wrap_loci_tag_foreach(struct loci_store *st, const char *repo, const char *after,
+                            loci_name_fn fn, void *arg, struct loci_error *err);
+bool __real_loci_repo_exists(struct loci_store *st, const char *repo);
+bool __wrap_loci_repo_exists(struct loci_store *st, const char *repo);
+
+int __wrap_loci_tag_foreach(struct loci_store *st, const char *repo, const char *after,
+                            loci_name_fn fn, void *arg, struct loci_error *err)
+{
+	if (!store_is_busy)
+		return __real_loci_tag_foreach(st, repo, after, fn, arg, err);
+	*err = (struct loci_error){.code = LOCI_E_BUSY};
+	return LOCI_E_BUSY;
+}
+
+bool __wrap_loci_repo_exists(struct loci_store *st, const char *repo)
+{
+	return !store_is_busy && __real_loci_repo_exists(st, repo);
+}
+
+static void test_busy_is_not_unknown(void **state)
+{
+	store_is_busy = true;
+	struct answer a = ask(*state, "GET", TAGS);
+	store_is_busy = false;
+	assert_int_equal(a.status, 503);
+	answer_done(&a);
+	expect(*state, 200, "GET", TAGS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +415,8 @@ int main(void)
 	        cmocka_unit_test(test_referrer_pages),
 	        cmocka_unit_test(test_referrer_bytes),
 	        cmocka_unit_test(test_page_behind_the_deleted),
+	        cmocka_unit_test(test_referrer_larger_than_a_page),
+	        cmocka_unit_test(test_busy_is_not_unknown),
 	};
 	return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }

@@ -157,6 +157,14 @@ static void test_requests(void **state)
 		        loci_registry_may_block(f.registry, requests[i].method, requests[i].target),
 		        requests[i].blocks);
 	}
+	/* However it is written: each byte of the longest name and of a digest in three. */
+	char encoded[3 * LOCI_REPO_MAX + 1];
+	for (size_t i = 0; i < LOCI_REPO_MAX; i++)
+		memcpy(encoded + 3 * i, "%61", 4);
+	assert_true(loci_registry_may_block(f.registry, "DELETE",
+	                                    text("/v2/%s/blobs/sha256:%.192s", encoded, encoded)));
+	assert_true(loci_registry_may_block(f.registry, "DELETE",
+	                                    text("/v2/%s/blobs/sha512:%.384s", encoded, encoded)));
 	assert_false(loci_registry_may_block(f.registry, "PUT", "/nowhere"));
 	assert_false(loci_registry_may_block(f.registry, "BREW", "/v2/a/manifests/v1"));
 	assert_int_equal(f.n_logged, 0);

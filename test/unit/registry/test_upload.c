@@ -9,6 +9,7 @@
 #include "harness.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -448,6 +449,48 @@ static void test_vanish_in_post(void **state)
 	expect_code(*state, 404, "BLOB_UNKNOWN", "GET", text("/v2/gone/blobs/%s", digest));
 }
 
+/* The store syncs a blob before it shows it; the linker sends that through here. */
+static bool disk_is_full;
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+int __wrap_fdatasync(int fd)
+{
+	if (!disk_is_full)
+		return __real_fdatasync(fd);
+	errno = ENOSPC;
+	return -1;
+}
+
+/* The same when all of it came and only the commit failed; a session with an id stays. */
+static void test_failed_commit(void **state)
+{
+	int before = count_sessions(*state);
+	const char *digest = sha256_of("full", 4);
+	struct ask put = {.method = "POST",
+	                  .target = with_digest("/v2/full/blobs/uploads/", digest),
+	                  .body = "full",
+	                  .n = 4};
+	for (int with_id = 0; with_id < 2; with_id++) {
+		const char *where = start_upload(*state, "full");
+		if (with_id) {
+			put.method = "PUT";
+			put.target = with_digest(where, digest);
+		}
+		disk_is_full = true;
+		struct answer a = ask_with(*state, &put);
+		disk_is_full = false;
+		assert_int_equal(a.status, 507);
+		answer_done(&a);
+		assert_int_equal(count_sessions(*state), before + 1);
+		expect_code(*state, 404, "BLOB_UNKNOWN", "GET", text("/v2/full/blobs/%s", digest));
+		if (!with_id)
+			expect(*state, 204, "DELETE", where);
+		else
+			expect(*state, 201, "PUT", put.target);
+	}
+}
+
 /* The server may end response and sink in either order. */
 static void test_sink_outlives_response(void **state)
 {
@@ -532,6 +575,7 @@ int main(void)
 	        cmocka_unit_test(test_bad_digest),
 	        cmocka_unit_test(test_vanish_in_patch),
 	        cmocka_unit_test(test_vanish_in_post),
+	        cmocka_unit_test(test_failed_commit),
 	        cmocka_unit_test(test_sink_outlives_response),
 	        cmocka_unit_test(test_mount),
 	        cmocka_unit_test(test_mount_from_anywhere),
