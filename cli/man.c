@@ -69,7 +69,7 @@ static void put_row(struct loci_buf *b, const struct loci_program *p, const stru
 	loci__buf_puts(b, ".It");
 	if (row->letter)
 		loci__buf_printf(b, " Fl %c ,", row->letter);
-	loci__buf_printf(b, " Fl -%s", row->flag);
+	loci__buf_printf(b, " Fl -%s%s", loci__option_negation(row), row->flag);
 	if (metavar) {
 		loci__buf_puts(b, " Ar");
 		put_arg(b, metavar);
@@ -193,9 +193,9 @@ static void put_environment(struct loci_buf *b, const struct loci_program *p)
 	put_env_rows(&list, p, loci__common_options);
 	if (!list.len)
 		return;
-	loci__buf_puts(b, ".Sh ENVIRONMENT\n"
-	                  "An option wins over the environment, and that over the file.\n"
-	                  ".Bl -tag -width Ds\n");
+	loci__buf_printf(b, ".Sh ENVIRONMENT\nAn option wins over the environment%s.\n",
+	                 p->default_config ? ", and that over the file" : "");
+	loci__buf_puts(b, ".Bl -tag -width Ds\n");
 	loci__buf_append(b, list.p, list.len);
 	loci__buf_puts(b, ".El\n");
 }

@@ -299,6 +299,9 @@ static const struct loci_command commands[] = {
         {.name = "check-config",
          .summary = "Check the configuration and print it, with where each value comes from",
          .run = check_config},
+        {.name = "sample-config",
+         .summary = "Print a configuration file with every key, its help and its default",
+         .run = loci__command_sample_config},
         {0},
 };
 

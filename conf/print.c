@@ -61,7 +61,7 @@ static void print_usage(const struct loci_option *row, struct loci_buf *b)
 		loci__buf_printf(b, "  -%c, ", row->letter);
 	else
 		loci__buf_puts(b, "      ");
-	loci__buf_printf(b, "--%s", row->flag);
+	loci__buf_printf(b, "--%s%s", loci__option_negation(row), row->flag);
 	if (metavar)
 		loci__buf_printf(b, " %s", metavar);
 }

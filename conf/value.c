@@ -75,6 +75,13 @@ const char *loci__option_metavar(const struct loci_option *row)
 	return row->metavar ? row->metavar : by_type[row->type];
 }
 
+const char *loci__option_negation(const struct loci_option *row)
+{
+	return row->type == LOCI_OPTION_BOOL && row->value && strcmp(row->value, "true") == 0
+	               ? "[no-]"
+	               : "";
+}
+
 static int refuse(const char *text, struct loci_error *err, const char *expected)
 {
 	char found[LOCI_EXCERPT_MAX];

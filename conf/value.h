@@ -18,6 +18,8 @@ void loci__option_value_done(const struct loci_option *row, void *field);
 const char *loci__option_excerpt(const char *text, char *buf, size_t size);
 /* What stands for the value in --help: "DIR", "DURATION"; NULL for flags without one. */
 const char *loci__option_metavar(const struct loci_option *row);
+/* A switch that is on by itself: "[no-]", as only its --no- form is of any use; else "". */
+const char *loci__option_negation(const struct loci_option *row);
 
 #define LOCI_EXCERPT_MAX 64
 

@@ -18,7 +18,7 @@ struct sample {
 	char *store;
 	struct loci_string_list listen;
 	uint64_t idle_ms, limit;
-	bool read_only, tty;
+	bool read_only, tidy, tty;
 	int mode;
 	char *name;
 };
@@ -38,6 +38,8 @@ static const struct loci_option options[] = {
          .help = "Refuse what is larger"},
         {LOCI_OPT_BOOL(struct sample, read_only), .key = "read-only", .flag = "read-only",
          .help = "Refuse to write"},
+        {LOCI_OPT_BOOL(struct sample, tidy), .key = "tidy", .flag = "tidy", .value = "true",
+         .help = "Clean up afterwards"},
         {LOCI_OPT_ENUM(struct sample, mode), .key = "mode", .flag = "mode", .value = "safe",
          .words = modes, .help = "Choose between speed and care"},
         {0}};

@@ -94,6 +94,8 @@ static void test_texts(void **state)
 	assert_non_null(strstr(r->out, "($SAMPLE_HTTP_IDLE_TIMEOUT)"));
 	assert_non_null(strstr(r->out, "sample alpine:3.19 sh -c 'exit 3'"));
 	assert_null(strstr(r->out, "help-man"));
+	assert_non_null(strstr(r->out, "      --[no-]tidy "));
+	assert_non_null(strstr(r->out, "      --read-only "));
 	for (const char *line = r->out; *line; line += strcspn(line, "\n") + 1)
 		assert_true(strcspn(line, "\n") <= 80);
 
@@ -102,6 +104,7 @@ static void test_texts(void **state)
 	assert_non_null(
 	        strstr(r->out, "\nA second paragraph with a back\\eslash and a \\-dash.\n"));
 	assert_non_null(strstr(r->out, ".It Ev SAMPLE_HTTP_IDLE_TIMEOUT\n"));
+	assert_non_null(strstr(r->out, ".It Fl -[no-]tidy\n"));
 
 	RUN(r, "create", "--help");
 	assert_int_equal(r->status, 0);
