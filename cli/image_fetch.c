@@ -131,7 +131,8 @@ static int find_named(struct fetch *f, struct loci_image *ret, struct loci_error
 			return rc;
 		if (f->wish->policy == LOCI_PULL_NEVER)
 			return loci__err_set(err, LOCI_E_NOT_FOUND,
-			                     "'%s' is not in the store, and --pull=never", full);
+			                     "'%s' is not in the store%s, and --pull=never", full,
+			                     rc < 0 ? "" : " for that platform");
 	}
 	return pull(f, &ref, ret, err);
 }

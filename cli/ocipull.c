@@ -70,7 +70,7 @@ static const struct loci_option options[] = {
         {LOCI_OPT_ENUM(S, progress), .flag = "progress", .value = "auto", .words = progress_modes,
          .metavar = "MODE", .help = "Show progress on standard error in this form"},
         {LOCI_OPT_BOOL(S, unpack), .flag = "unpack", .value = "true",
-         .help = "Unpack the layers, so that ocirun starts at once; --no-unpack leaves them"},
+         .help = "Unpack the layers, so that ocirun starts at once"},
         {LOCI_OPT_BOOL(S, insecure), .flag = "insecure", .section = "Network",
          .help = "Take any certificate, and plain HTTP from a registry without HTTPS"},
         {LOCI_OPT_NUMBER(S, parallel), .flag = "parallel", .value = "4", .min = 1, .max = 64,
@@ -136,8 +136,7 @@ static int read_config(struct session *s, const struct loci_descriptor *desc,
 		return loci__err_nomem(err);
 	if (loci__pread_full(fd, text, size, 0) != (ssize_t)size)
 		return loci__err_sys(err, "read the image config");
-	rc = loci_image_config_parse(text, size, ret, err);
-	return rc < 0 ? loci__err_prefix(err, rc, "image config") : 0;
+	return loci_image_config_parse(text, size, ret, err);
 }
 
 static void on_unpack(void *arg, const struct loci_digest *diff_id, uint64_t done, uint64_t total)
@@ -281,6 +280,8 @@ static const char *const description[] = {
         "Credentials come from $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json or "
         "~/.docker/config.json, and $XDG_RUNTIME_DIR/containers/auth.json, credential helpers "
         "included.",
+        "Proxies are taken from $https_proxy, $http_proxy and $no_proxy; registries on this "
+        "machine are never behind one.",
         "The digest of each image is printed on standard output, one line for each REF, in "
         "their order. With several, one that fails does not keep the others from being "
         "fetched; the exit status is that of the first failure.",

@@ -34,7 +34,7 @@ static const struct loci_option image_options[] = {
          .section = "Image options", .help = "Give the container this standard input"},
         {LOCI_OPT_BOOL(S, tty), .flag = "tty", .letter = 't',
          .help = "Give the container a terminal"},
-        {LOCI_OPT_BOOL(S, rm), .flag = "rm", .value = "true",
+        {LOCI_OPT_BOOL(S, rm), .flag = "rm",
          .help = "Remove the container at its end, which is always done"},
         {LOCI_OPT_STRING(S, name), .flag = "name", .metavar = "NAME",
          .help = "Name the container so, not at random"},
@@ -123,8 +123,8 @@ static const struct loci_option spec_options[] = {
 /* What is not here is the container's own status, 128 + N when signal N ended it; 126 and 127 (it
  * cannot be executed, it is not there) are of ocirun_image.c. */
 static const struct loci_exit_row image_exits[] = {
-        {LOCI_EXIT_OWN_FAILURE, LOCI_E_USAGE, "Wrong usage"},
-        {LOCI_EXIT_OWN_FAILURE, 0, "Any other failure of ocirun itself"},
+        {LOCI_EXIT_OWN_FAILURE, 0,
+         "Wrong usage, or a failure of ocirun itself; other statuses are the container's"},
 };
 static const struct loci_exit_row verb_exits[] = {{1, 0, "Failed"}};
 
@@ -202,7 +202,8 @@ static const char *const description[] = {
         "host name and cgroup namespaces, the same capabilities, seccomp policy, masked paths "
         "and devices. Its changes go to a layer of its own, which is removed at the end.",
         "The exit status is the container's own, 128 + N when signal N ended it; 126 when the "
-        "command cannot be executed, 127 when it is not there, 125 when ocirun itself failed.",
+        "command cannot be executed, 127 when it is not there, 125 when ocirun itself failed. "
+        "A verb other than run ends with 0, or with 1 when it failed.",
         "create, start, run, state, kill, delete, list and spec are the verbs of runc, on "
         "bundles: directories with a config.json. With them ocirun is the runtime of docker, "
         "containerd, podman and CRI-O. An image with the name of a verb needs its tag.",

@@ -6,7 +6,9 @@
 #include "core/base/cleanup.h"
 #include "core/base/cursor.h"
 #include "core/base/err.h"
+#include "core/base/fs.h"
 #include "core/base/json.h"
+#include "core/spec/runtime_config.h"
 #include "loci/bundle.h"
 
 #include <fcntl.h>
@@ -32,7 +34,10 @@ int loci__ocirun_open_runtime(const struct loci_invocation *inv, struct loci_run
 	        .log = inv->log,
 	        .root = s->root,
 	};
-	return loci_runtime_open(&opts, ret, err);
+	rc = loci_runtime_open(&opts, ret, err);
+	return rc == LOCI_E_DENIED && geteuid()
+	               ? loci__err_prefix(err, rc, "containers need root (try sudo)")
+	               : rc;
 }
 
 static struct loci_create_opts create_opts(const struct loci_ocirun_settings *s)
@@ -82,10 +87,17 @@ int loci__ocirun_start(const struct loci_invocation *inv, struct loci_error *err
 static bool wants_terminal(const char *bundle)
 {
 	loci__cleanup_close int dir = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = dir < 0 ? -1 : openat(dir, "config.json", O_RDONLY | O_CLOEXEC);
-	loci__cleanup_file FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-	loci__cleanup_json json_t *config = f ? json_loadf(f, 0, NULL) : NULL;
-	return json_is_true(json_object_get(json_object_get(config, "process"), "terminal"));
+	loci__cleanup_free char *text = NULL;
+	struct loci__runtime_config config;
+	size_t n;
+	if (dir < 0 ||
+	    loci__read_file(dir, "config.json", LOCI_RUNTIME_CONFIG_MAX_BYTES, &text, &n, NULL) <
+	            0 ||
+	    loci__runtime_config_parse(text, n, &config, NULL) < 0)
+		return false;
+	bool terminal = config.terminal;
+	loci__runtime_config_done(&config);
+	return terminal;
 }
 
 static int run_detached(struct loci_runtime *rt, const char *id, const struct loci_create_opts *o,
@@ -237,12 +249,14 @@ int loci__ocirun_spec(const struct loci_invocation *inv, struct loci_error *err)
 	loci__cleanup_close int dir = open(s->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return loci__err_sys(err, "open '%s'", s->bundle);
+	int rc = loci_bundle_default_config(&json, err);
+	if (rc < 0)
+		return rc;
 	loci__cleanup_close int fd =
 	        openat(dir, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return loci__err_sys(err, "create '%s/config.json'", s->bundle);
-	int rc = loci_bundle_default_config(&json, err);
-	if (rc >= 0 && dprintf(fd, "%s\n", json) < 0)
-		rc = loci__err_sys(err, "write '%s/config.json'", s->bundle);
-	return rc;
+	if (loci__write_all(fd, json, strlen(json)) < 0 || loci__write_all(fd, "\n", 1) < 0)
+		return loci__err_sys(err, "write '%s/config.json'", s->bundle);
+	return 0;
 }

@@ -207,9 +207,10 @@ static int close_input(struct loci_error *err)
 	return 0;
 }
 
-static int check_settings(const struct loci_ocirun_settings *s, struct loci_error *err)
+static int check_settings(const struct loci_invocation *inv, struct loci_error *err)
 {
-	if (!s->rm)
+	const struct loci_ocirun_settings *s = inv->settings;
+	if (!s->rm && loci__options_source(inv->options, &s->rm) != LOCI_SOURCE_DEFAULT)
 		return loci__err_set(err, LOCI_E_USAGE,
 		                     "--no-rm: containers of images are always removed");
 	if (s->tty && s->interactive && !isatty(STDIN_FILENO))
@@ -266,7 +267,7 @@ int loci__ocirun_image(const struct loci_invocation *inv, struct loci_error *err
 	loci__cleanup(close_runtime) struct loci_runtime *rt = NULL;
 	loci__cleanup(remove_bundle_ptr) struct loci_bundle *b = NULL;
 	char id[256];
-	int rc = check_settings(s, err);
+	int rc = check_settings(inv, err);
 	if (rc < 0 || (rc = loci__ocirun_protect(err)) < 0 || (rc = choose_id(s, id, err)) < 0 ||
 	    (rc = loci__ocirun_open_runtime(inv, &rt, err)) < 0 ||
 	    (rc = prepare(inv, rt, id, &b, err)) < 0)

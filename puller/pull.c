@@ -199,7 +199,7 @@ static int check_platform(struct pull *p, const struct loci_descriptor *desc,
 		return loci__err_sys(err, "read the image config");
 	rc = loci_image_config_parse(text, size, &config, err);
 	if (rc < 0)
-		return loci__err_prefix(err, rc, "image config");
+		return rc;
 	rc = compare_platform(p, config, err);
 	loci_image_config_free(config);
 	return rc;

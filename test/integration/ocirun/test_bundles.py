@@ -43,6 +43,17 @@ class Bundles(sandbox.Sandbox):
     def state(self, name):
         return json.loads(self.out("state", name))
 
+    def test_a_terminal_beside_a_big_number(self):
+        self.configure("test -t 0 && test -t 1 && echo at a terminal", terminal=True)
+        path = os.path.join(self.bundle, "config.json")
+        with open(path) as f:
+            config = json.load(f)
+        config["linux"]["seccomp"]["syscalls"].append({"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
+            {"index": 0, "value": (1 << 64) - 1, "op": "SCMP_CMP_EQ"}]})
+        with open(path, "w") as f:
+            json.dump(config, f)
+        self.assertEqual(self.out("run", "-b", self.bundle, "big").splitlines(), ["at a terminal"])
+
     def test_a_life(self):
         marker = os.path.join(self.bundle, "rootfs", "marker")
         self.configure("echo > /marker; while :; do sleep 0.02; done")

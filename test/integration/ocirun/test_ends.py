@@ -49,9 +49,10 @@ class Ends(sandbox.Sandbox):
         self.assertEqual(process.wait(60), 137)
 
     def test_its_children_go_with_it(self):
-        process = self.start(self.image, "sh", "-c", "sleep 4711 & " + READY + "read x < /dev/zero & exit 3")
+        seconds = str(10 ** 6 + os.getpid())  # as no other sleep on the machine
+        process = self.start(self.image, "sh", "-c", "sleep %s & %sread x < /dev/zero & exit 3" % (seconds, READY))
         self.assertEqual(process.wait(60), 3)
-        self.assertNotEqual(subprocess.run(["pgrep", "-f", "sleep 4711"], capture_output=True).returncode, 0)
+        self.assertNotEqual(subprocess.run(["pgrep", "-f", "sleep " + seconds], capture_output=True).returncode, 0)
 
     def test_what_a_killed_ocirun_leaves_the_next_one_removes(self):
         process = self.start("--name", "left", self.image, "sh", "-c", READY + "exec sleep 1000")

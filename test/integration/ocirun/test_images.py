@@ -107,7 +107,8 @@ class Images(sandbox.Sandbox):
     def test_platforms(self):
         done = self.ocirun("--pull", "never", "--platform", "linux/s390x", self.image)
         self.assertEqual(done.returncode, 125)
-        self.assertIn("--pull=never", done.stderr)
+        self.assertIn("for that platform, and --pull=never", done.stderr)
+        self.assertNotIn("platform", self.ocirun("--pull", "never", "not.there/x:1").stderr)
         self.out("--pull", "never", "--platform", "linux/" + sandbox.ARCH, self.image)
 
 
