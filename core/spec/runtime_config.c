@@ -84,6 +84,15 @@ static int read_u32(struct reader *r, const struct loci_json_at *at, void *ret)
 	return 0;
 }
 
+/* The kernel takes the highest number as "leave it as it is", which would be root. */
+static int read_id(struct reader *r, const struct loci_json_at *at, void *ret)
+{
+	int rc = read_u32(r, at, ret);
+	if (rc >= 0 && *(uint32_t *)ret == UINT32_MAX)
+		return loci__json_err(at, r->err, "4294967295 is no id");
+	return rc;
+}
+
 static int read_opt_i64(struct reader *r, const struct loci_json_at *at, void *ret)
 {
 	struct loci__opt_i64 *o = ret;
@@ -152,7 +161,7 @@ static int read_list(struct reader *r, const struct loci_json_at *at, size_t siz
 		return read_list(r, at, sizeof(element_type), read, (void *)&list->v, &list->n); \
 	}
 DEFINE_LIST(read_strings, const char *, read_string)
-DEFINE_LIST(read_u32s, uint32_t, read_u32)
+DEFINE_LIST(read_ids, uint32_t, read_id)
 
 static int read_pairs(struct reader *r, const struct loci_json_at *at, void *ret)
 {
@@ -237,10 +246,10 @@ static const struct row console_rows[] = {
         {"width", read_u64, CFG(console_width), .required = true},
 };
 static const struct row user_rows[] = {
-        {"uid", read_u32, CFG(uid)},
-        {"gid", read_u32, CFG(gid)},
+        {"uid", read_id, CFG(uid)},
+        {"gid", read_id, CFG(gid)},
         {"umask", read_opt_u64, CFG(umask)},
-        {"additionalGids", read_u32s, CFG(additional_gids)},
+        {"additionalGids", read_ids, CFG(additional_gids)},
 };
 #define RLIMIT(member) offsetof(struct loci__cfg_rlimit, member)
 static const struct row rlimit_rows[] = {
@@ -452,6 +461,8 @@ static int read_device_rule(struct reader *r, const struct loci_json_at *at, voi
 	if (strspn(d->access, "rwm") != strlen(d->access))
 		return loci__json_err(at, r->err, "access '%s': expected letters of rwm",
 		                      d->access);
+	if (d->major.v > UINT32_MAX || d->minor.v > UINT32_MAX)
+		return loci__json_err(at, r->err, "major and minor: expected at most 4294967295");
 	return 0;
 }
 DEFINE_LIST(read_device_rules, struct loci__cfg_device_rule, read_device_rule)
@@ -491,8 +502,8 @@ static const struct row device_rows[] = {
         {"major", read_i64, DEV(major)},
         {"minor", read_i64, DEV(minor)},
         {"fileMode", read_opt_u64, DEV(mode)},
-        {"uid", read_u32, DEV(uid)},
-        {"gid", read_u32, DEV(gid)},
+        {"uid", read_id, DEV(uid)},
+        {"gid", read_id, DEV(gid)},
 };
 static int read_device(struct reader *r, const struct loci_json_at *at, void *ret)
 {
