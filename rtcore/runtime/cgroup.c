@@ -73,6 +73,55 @@ static int write_file(int dirfd, const char *file, const char *value)
 	return fd < 0 ? -1 : loci__write_all(fd, value, strlen(value));
 }
 
+/* The container's directory in one hierarchy ("" is the unified one), or -1. */
+static int open_leaf(const struct loci__cgroup *cg, const char *hierarchy)
+{
+	loci__cleanup_close int root = open_hierarchy(cg->layout, hierarchy);
+	if (root < 0 || !cg->path)
+		return -1;
+	return loci__open_beneath(root, cg->path + 1, O_RDONLY | O_DIRECTORY, 0);
+}
+
+/* Calls fn for each sub-directory, then closes fd. */
+static int foreach_child(int fd, int depth, int (*fn)(int parent, const char *name, int depth))
+{
+	loci__cleanup_dir DIR *dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -1;
+	}
+	int rc = 0;
+	struct dirent *e;
+	while (rc == 0 && (e = readdir(dir)))
+		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			rc = fn(dirfd(dir), e->d_name, depth + 1);
+	return rc;
+}
+
+/* 1 when somebody is in it or below. */
+static int find_process(int parent, const char *name, int depth)
+{
+	char byte;
+	loci__cleanup_close int fd = open_dir(parent, name);
+	loci__cleanup_close int procs =
+	        fd < 0 ? -1 : openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	ssize_t n = procs < 0 ? -1 : read(procs, &byte, 1);
+	if (n < 0)
+		return errno == ENOENT || errno == ENODEV ? 0 : -1; /* it is gone */
+	if (n > 0 || depth >= NESTING_MAX)
+		return 1;
+	return foreach_child(loci__steal_fd(&fd), depth, find_process);
+}
+
+/* Somebody else's processes in our cgroup would be killed with it. */
+static int check_empty(int fd, const char *path, struct loci_error *err)
+{
+	int rc = find_process(fd, ".", 0);
+	if (rc > 0)
+		return loci__err_set(err, LOCI_E_BUSY, "cgroup '%s': is not empty", path);
+	return rc < 0 ? loci__err_sys(err, "list the processes of the cgroup '%s'", path) : 0;
+}
+
 /* --- deciding ------------------------------------------------------------------------------- */
 
 static int add_v1(struct loci__cgroup *cg, const char *name, struct loci_error *err)
@@ -149,6 +198,21 @@ static int choose_tracker(struct loci__cgroup *cg, const struct loci__plan *plan
 	return 0;
 }
 
+static int check_all_empty(const struct loci__cgroup *cg, struct loci_error *err)
+{
+	int rc = 0;
+	for (size_t i = 0; rc >= 0 && i <= cg->n_v1; i++) {
+		if (i == cg->n_v1 && cg->layout == LOCI_CGROUPS_V1)
+			break;
+		loci__cleanup_close int fd = open_leaf(cg, i < cg->n_v1 ? cg->v1[i] : "");
+		if (fd >= 0)
+			rc = check_empty(fd, cg->path, err);
+		else if (errno != ENOENT)
+			rc = loci__err_sys(err, "open the cgroup '%s'", cg->path);
+	}
+	return rc;
+}
+
 int loci__cgroup_prepare(const struct loci__plan *plan, struct loci__arena *arena,
                          struct loci__cgroup *cg, struct loci__limits *ret_limits,
                          struct loci_error *err)
@@ -176,6 +240,10 @@ int loci__cgroup_prepare(const struct loci__plan *plan, struct loci__arena *aren
 	rc = choose_limits(&ch, &v1, &v2);
 	if (rc >= 0 && cg->layout == LOCI_CGROUPS_V1)
 		rc = choose_tracker(cg, plan, err);
+	if (rc >= 0)
+		rc = check_all_empty(cg, err);
+	if (rc < 0)
+		cg->path = NULL; /* not ours: nobody is to clean up there */
 	*ret_limits = out;
 	return rc;
 }
@@ -288,16 +356,6 @@ static int make_path(const struct level *lv, struct loci__cgroup *cg, int *ret,
 	return rc;
 }
 
-/* Somebody else's processes in our cgroup would be killed with it. */
-static int check_empty(int fd, const char *path, struct loci_error *err)
-{
-	loci__cleanup_free char *procs = NULL;
-	int rc = loci__read_file(fd, "cgroup.procs", CONTROL_FILE_MAX, &procs, NULL, err);
-	if (rc >= 0 && procs[0])
-		return loci__err_set(err, LOCI_E_BUSY, "cgroup '%s': is not empty", path);
-	return rc;
-}
-
 static int set_limits(int fd, const char *v1, const struct loci__limits *limits,
                       const struct loci__cgroup *cg, struct loci_error *err)
 {
@@ -326,10 +384,15 @@ static int set_v1_devices(int fd, const struct loci__plan *plan, struct loci_err
 			snprintf(major, sizeof(major), "%lld", (long long)r->major.v);
 		if (r->minor.set && r->minor.v >= 0)
 			snprintf(minor, sizeof(minor), "%lld", (long long)r->minor.v);
-		snprintf(text, sizeof(text), "%s %s:%s %s", r->type, major, minor, r->access);
+		/* The kernel reads nothing behind an 'a': it would be every access to every device.
+		 */
+		bool both = r->type[0] == 'a' && !loci__device_rule_is_total(r);
 		const char *file = r->allow ? "devices.allow" : "devices.deny";
-		if (write_file(fd, file, text) < 0)
-			return loci__err_sys(err, "write '%s' to '%s'", text, file);
+		for (const char *type = both ? "bc" : r->type; *type; type++) {
+			snprintf(text, sizeof(text), "%c %s:%s %s", *type, major, minor, r->access);
+			if (write_file(fd, file, text) < 0)
+				return loci__err_sys(err, "write '%s' to '%s'", text, file);
+		}
 	}
 	return 0;
 }
@@ -383,6 +446,8 @@ int loci__cgroup_make(const struct loci__plan *plan, const struct loci__limits *
 		rc = make_unified(plan, limits, cg, err);
 	for (size_t i = 0; rc >= 0 && i < cg->n_v1; i++)
 		rc = make_v1(plan, limits, cg, i, err);
+	if (rc == LOCI_E_BUSY)
+		cg->path = NULL; /* another was faster: it is his */
 	return rc;
 }
 
@@ -394,31 +459,6 @@ void loci__cgroup_close(struct loci__cgroup *cg)
 }
 
 /* --- ending --------------------------------------------------------------------------------- */
-
-/* The container's directory in one hierarchy ("" is the unified one), or -1. */
-static int open_leaf(const struct loci__cgroup *cg, const char *hierarchy)
-{
-	loci__cleanup_close int root = open_hierarchy(cg->layout, hierarchy);
-	if (root < 0 || !cg->path)
-		return -1;
-	return loci__open_beneath(root, cg->path + 1, O_RDONLY | O_DIRECTORY, 0);
-}
-
-/* Calls fn for each sub-directory, then closes fd. */
-static int foreach_child(int fd, int depth, int (*fn)(int parent, const char *name, int depth))
-{
-	loci__cleanup_dir DIR *dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -1;
-	}
-	int rc = 0;
-	struct dirent *e;
-	while (rc == 0 && (e = readdir(dir)))
-		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			rc = fn(dirfd(dir), e->d_name, depth + 1);
-	return rc;
-}
 
 /* Nested cgroups first. A name that is gone is fine. */
 static int remove_dir(int parent, const char *name, int depth)

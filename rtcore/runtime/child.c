@@ -5,6 +5,7 @@
 #include "core/base/fs.h"
 #include "rtcore/runtime/sys.h"
 
+#include <linux/keyctl.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -284,6 +285,9 @@ static int begin(struct loci__child *c)
 	close(c->job->lock_fd);
 	c->umask = umask(0);
 	setsid();
+	/* The caller's keys are not the container's. Kernels may be without keyrings. */
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+		return loci__child_fail(c, "make a session", "keyring");
 	if (chdir(c->job->bundle) < 0)
 		return loci__child_fail(c, "enter the bundle", c->job->bundle);
 	return 0;
@@ -312,6 +316,27 @@ static int create(struct loci__child *c)
 	return use_terminal(c);
 }
 
+static int close_between(unsigned first, unsigned last)
+{
+	return first > last ? 0 : (int)syscall(SYS_close_range, first, last, 0);
+}
+
+/* Until start only what start needs stays open: nothing of the host's that another process in a
+ * shared pid namespace could reach, and nothing whose end the caller may wait for. */
+static int let_go(struct loci__child *c)
+{
+	unsigned first = 3 + c->job->preserve_fds, start = (unsigned)c->job->start_fd;
+	char written;
+	if (recv(c->job->sync_fd, &written, 1, 0) != 1)
+		return -1; /* the runtime is gone, and nobody would find us */
+	if (!c->job->foreground)
+		prctl(PR_SET_PDEATHSIG, 0);
+	c->root = c->proc = c->tty = c->mask_dir = -1;
+	if (start < first)
+		return close_between(first, ~0U);
+	return close_between(first, start - 1) < 0 ? -1 : close_between(start + 1, ~0U);
+}
+
 /* Whoever connects and says one byte starts us; one who hangs up before changed his mind. */
 static int wait_for_start(struct loci__child *c)
 {
@@ -334,12 +359,8 @@ _Noreturn void loci__child_main(const struct loci__child_job *job)
 		(void)loci__child_send(&c, LOCI_CHILD_FAILED, -1);
 		_exit(1);
 	}
-	if (!job->foreground)
-		prctl(PR_SET_PDEATHSIG, 0);
-	if (loci__child_send(&c, LOCI_CHILD_READY, -1) < 0)
-		_exit(1);
-	close(job->sync_fd);
-	if (wait_for_start(&c) < 0)
+	if (loci__child_send(&c, LOCI_CHILD_READY, -1) < 0 || let_go(&c) < 0 ||
+	    wait_for_start(&c) < 0)
 		_exit(1);
 	loci__child_exec(&c);
 	(void)send(c.conn, &c.err, sizeof(c.err), MSG_NOSIGNAL);

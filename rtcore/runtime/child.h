@@ -15,7 +15,8 @@ enum loci__child_event {
 	LOCI_CHILD_FAILED = 1, /* .err; the child exits */
 	LOCI_CHILD_HOOKS,      /* waits for a byte while the parent runs hooks */
 	LOCI_CHILD_CONSOLE,    /* carries the pty master */
-	LOCI_CHILD_READY       /* created: waits for start on the listening socket */
+	LOCI_CHILD_READY       /* created: waits for a byte that says that its state is written,
+	                          lets go of the runtime, then waits for start */
 };
 /* One SOCK_SEQPACKET message. */
 struct loci__child_msg {

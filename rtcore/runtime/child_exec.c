@@ -58,6 +58,9 @@ static int set_capabilities(struct loci__child *c)
 	}
 	if (syscall(SYS_capset, &header, data) < 0)
 		return loci__child_fail(c, "set the", "capabilities");
+	/* The caller may have had some that are inheritable here, too. */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return loci__child_fail(c, "clear the ambient", "capabilities");
 	for (unsigned cap = 0; sets[AMBIENT] && cap <= c->job->last_cap; cap++)
 		if ((sets[AMBIENT] >> cap & 1) &&
 		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)

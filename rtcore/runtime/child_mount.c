@@ -370,7 +370,8 @@ int loci__child_console(struct loci__child *c, const struct loci__op *op)
 
 /* --- masked and read-only paths ------------------------------------------------------------- */
 
-/* A copy of the host's /dev/null, which no container can have changed. */
+/* A copy of the host's /dev/null, which no container can have changed; nor may it change the mode
+ * or owner of that node, so the copy is read-only, which devices can be written through. */
 static int clone_null(struct loci__child *c)
 {
 	loci__cleanup_close int fd = loci__open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE);
@@ -379,6 +380,9 @@ static int clone_null(struct loci__child *c)
 		return loci__child_fail(c, "open", "/dev/null");
 	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
 		return loci__child_refuse(c, LOCI_E_INVALID, "not the null device:", "/dev/null");
+	if (loci__mount_setattr(fd, 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0,
+	                        0) < 0)
+		return loci__child_fail(c, "make read-only a copy of", "/dev/null");
 	return loci__steal_fd(&fd);
 }
 

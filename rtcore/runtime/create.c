@@ -122,13 +122,17 @@ static int check_console(struct creation *c)
 	return 0;
 }
 
-/* An fd that is not open now could become one of ours. */
+/* An fd that is not open now could become one of ours, and one that is closed on exec was opened by
+ * this program: neither was passed to us to be passed on. */
 static int check_preserved(struct creation *c)
 {
-	for (unsigned i = 0; i < c->o->preserve_fds; i++)
-		if (fcntl(3 + (int)i, F_GETFD) < 0)
-			return loci__err_set(c->err, LOCI_E_INVALID, "preserved fd %u: is not open",
+	for (unsigned i = 0; i < c->o->preserve_fds; i++) {
+		int flags = fcntl(3 + (int)i, F_GETFD);
+		if (flags < 0 || (flags & FD_CLOEXEC))
+			return loci__err_set(c->err, LOCI_E_INVALID,
+			                     "preserved fd %u: is not open, or closed on exec",
 			                     3 + i);
+	}
 	if (c->o->listen_fds > c->o->preserve_fds)
 		return loci__err_set(c->err, LOCI_E_USAGE,
 		                     "%u listening fds, but only %u are preserved",
@@ -175,7 +179,8 @@ static int check_not_ours(struct creation *c, const struct loci__plan_namespace 
 		if (fstat(fd, &theirs) < 0 || stat(own[i].path, &ours) < 0)
 			return loci__err_sys(c->err, "look at the namespace '%s'", ns->path);
 		if (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev &&
-		    (c->config.sysctl.n > 0 || (ns->flag == CLONE_NEWUTS && c->config.hostname)))
+		    (c->config.sysctl.n > 0 ||
+		     (ns->flag == CLONE_NEWUTS && (c->config.hostname || c->config.domainname))))
 			return loci__err_set(c->err, LOCI_E_INVALID,
 			                     "namespace '%s': is the host's, whose settings a "
 			                     "container must not change",
@@ -456,6 +461,19 @@ static int write_pid_file(struct creation *c)
 	                               /* sync= */ false, c->err);
 }
 
+/* From here on the container may outlive us: its state names it. The end of the connection says
+ * that our death is no longer its own. */
+static int release_child(struct creation *c)
+{
+	char none;
+	if (send(c->sync[0], "", 1, MSG_NOSIGNAL) < 0)
+		return loci__err_sys(c->err, "answer the container's process");
+	while (recv(c->sync[0], &none, 1, 0) < 0)
+		if (errno != EINTR)
+			return loci__err_sys(c->err, "hear from the container's process");
+	return 0;
+}
+
 static int keep_foreground(struct creation *c)
 {
 	if (!(c->o->flags & LOCI_CREATE_FOREGROUND))
@@ -474,7 +492,8 @@ static int keep_foreground(struct creation *c)
 static int finish(struct creation *c)
 {
 	int rc = write_state(c);
-	if (rc < 0 || (rc = write_pid_file(c)) < 0 || (rc = keep_foreground(c)) < 0)
+	if (rc < 0 || (rc = release_child(c)) < 0 || (rc = write_pid_file(c)) < 0 ||
+	    (rc = keep_foreground(c)) < 0)
 		return rc;
 	if (c->o->ret_master_fd && c->config.terminal && !c->o->console_socket)
 		*c->o->ret_master_fd = loci__steal_fd(&c->master_fd);
@@ -492,7 +511,8 @@ static void undo(struct creation *c)
 	}
 	if (c->cg.path) {
 		loci__cgroup_close(&c->cg);
-		if (loci__cgroup_kill(&c->cg, SIGKILL, &e) < 0 ||
+		/* Hooks may have put more into it than the process; before it, nobody is ours. */
+		if ((c->pid > 0 && loci__cgroup_kill(&c->cg, SIGKILL, &e) < 0) ||
 		    loci__cgroup_remove(&c->cg, &e) < 0)
 			loci__log_error(c->rt->log, LOCI_LOG_WARN, COMPONENT, "undo", &e);
 	}

@@ -74,7 +74,7 @@ static size_t add_rule(struct bpf_insn *out, const struct loci__cfg_device_rule 
 	return n;
 }
 
-static bool decides_all(const struct loci__cfg_device_rule *r)
+bool loci__device_rule_is_total(const struct loci__cfg_device_rule *r)
 {
 	return r->type[0] == 'a' && access_bits(r->access) == ALL_ACCESS &&
 	       !(r->major.set && r->major.v >= 0) && !(r->minor.set && r->minor.v >= 0);
@@ -94,7 +94,7 @@ size_t loci__device_bpf_make(const struct loci__cfg_device_rule *rules, size_t n
 	 * that is not. */
 	for (size_t i = n; i > 0; i--) {
 		at += add_rule(out + at, &rules[i - 1]);
-		if (decides_all(&rules[i - 1]))
+		if (loci__device_rule_is_total(&rules[i - 1]))
 			return at;
 	}
 	out[at++] = alu(BPF_MOV, R_VERDICT, 0);

@@ -18,4 +18,7 @@ size_t loci__device_bpf_make(const struct loci__cfg_device_rule *rules, size_t n
 int loci__device_bpf_attach(int cgroup_fd, const struct loci__cfg_device_rule *rules, size_t n,
                             struct loci_error *err);
 
+/* Decides on every access to every device. */
+bool loci__device_rule_is_total(const struct loci__cfg_device_rule *r);
+
 #endif

@@ -565,6 +565,18 @@ static bool wants_limits(const struct loci__cfg_resources *r)
 	return memcmp(r, &none, sizeof(none)) != 0;
 }
 
+/* "slice:prefix:name" is no path but an order to systemd. */
+static bool is_systemd_form(const char *path)
+{
+	size_t colons = 0;
+	for (const char *s = path; *s; s++) {
+		if (*s == '/')
+			return false;
+		colons += *s == ':';
+	}
+	return colons == 2;
+}
+
 static int plan_cgroup(struct planner *p, const char *id, enum loci_cgroup_manager manager)
 {
 	const char *path = p->config->cgroups_path;
@@ -574,6 +586,12 @@ static int plan_cgroup(struct planner *p, const char *id, enum loci_cgroup_manag
 			               "$.linux.resources");
 		return 0;
 	}
+	if (path && is_systemd_form(path))
+		return loci__err_set(
+		        p->err, LOCI_E_UNSUPPORTED,
+		        "$.linux.cgroupsPath: '%s' is the form slice:prefix:name of the "
+		        "systemd cgroup driver, which is not supported; expected a path",
+		        path);
 	char *full = !path || !*path ? loci__arena_printf(&p->plan->arena, CGROUP_HOME "/%s", id)
 	             : path[0] == '/'
 	                     ? loci__arena_strdup(&p->plan->arena, path)

@@ -5,12 +5,15 @@
 #include "core/base/cursor.h"
 #include "core/base/err.h"
 #include "core/base/fs.h"
+#include "rtcore/runtime/console.h"
 #include "rtcore/runtime/sys.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #define STATE_MAX   (2 * LOCI_RUNTIME_CONFIG_MAX_BYTES)
 #define OCI_VERSION "1.2.1"
@@ -287,6 +290,18 @@ int loci__state_pidfd(const struct loci__state *s)
 	return fd >= 0 && is_alive(s) ? loci__steal_fd(&fd) : -1;
 }
 
+/* By asking: a start that was killed may have left the socket's name behind. */
+static bool waits_for_start(int dir_fd)
+{
+	struct sockaddr_un addr;
+	loci__socket_address(dir_fd, LOCI_START_SOCKET, &addr);
+	loci__cleanup_close int fd =
+	        socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return faccessat(dir_fd, LOCI_START_SOCKET, F_OK, 0) == 0;
+	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 || errno == EAGAIN;
+}
+
 int loci__state_status(int dir_fd, const struct loci__state *s, bool locked)
 {
 	if (s->pid == 0) {
@@ -299,8 +314,7 @@ int loci__state_status(int dir_fd, const struct loci__state *s, bool locked)
 	}
 	if (!is_alive(s))
 		return LOCI_CONTAINER_STOPPED;
-	return faccessat(dir_fd, LOCI_START_SOCKET, F_OK, 0) == 0 ? LOCI_CONTAINER_CREATED
-	                                                          : LOCI_CONTAINER_RUNNING;
+	return waits_for_start(dir_fd) ? LOCI_CONTAINER_CREATED : LOCI_CONTAINER_RUNNING;
 }
 
 /* --- showing -------------------------------------------------------------------------------- */

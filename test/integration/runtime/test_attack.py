@@ -60,6 +60,15 @@ class Attack(harness.Case):
         c["linux"]["maskedPaths"] = ["/etc/hidden", "/via"]
         self.assertEqual(self.sh("cat /etc/hidden; stat -c %t:%T /etc/hidden", c), "1:3\n")
 
+    def test_masked_path_is_not_the_host_s_to_change(self):
+        os.mkdir(self.rootfs + "/etc")
+        open(self.rootfs + "/etc/hidden", "w").write("hidden")
+        c = self.config()
+        c["linux"]["maskedPaths"] = ["/etc/hidden"]
+        before = os.stat("/dev/null").st_mtime_ns
+        self.assertIn("Read-only file system", self.sh("echo x > /etc/hidden && touch /etc/hidden 2>&1; true", c))
+        self.assertEqual(os.stat("/dev/null").st_mtime_ns, before)
+
     def test_masked_path_leads_outside(self):
         os.symlink(self.outside, self.rootfs + "/m")
         c = self.config("true")

@@ -48,6 +48,15 @@ class Container(harness.Case):
         c["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1"}
         self.refused(c, "INVALID", "is the host's")
 
+        c = self.config()
+        del c["hostname"]
+        c["domainname"] = "not-the-host-s"
+        c["linux"]["namespaces"] = [{"type": "mount"}, {"type": "uts", "path": "/proc/self/ns/uts"}]
+        self.write(c)
+        r = subprocess.run(["unshare", "-u", harness.DRIVER, self.root, "run", self.id, self.bundle], stderr=subprocess.PIPE, text=True)
+        self.assertEqual(r.returncode, 125)
+        self.assertIn("is the host's", r.stderr)
+
     def test_loopback_is_up(self):
         self.assertIn("inet 127.0.0.1/8", self.sh("ip addr show dev lo"))
 
@@ -188,6 +197,15 @@ class Container(harness.Case):
         self.assertIn("memory:/ocirun/" + self.id, out)
         self.assertIn("devices\nmemory\n", out)
         self.assertIn("Operation not permitted", out)
+
+    @unittest.skipUnless(os.path.ismount("/sys/fs/cgroup/unified"), "no hybrid layout")
+    def test_version_1_rule_for_every_type(self):
+        # Nobody drives this device: an open that the rules allow says so.
+        c = self.config("sh", "-c", "(: < /dev/x) 2>&1; (: > /dev/x) 2>&1")
+        c["linux"]["devices"] = [{"path": "/dev/x", "type": "c", "major": 60, "minor": 77}]
+        c["linux"]["resources"] = {"devices": [{"allow": False, "access": "rwm"}, {"allow": True, "access": "r"}]}
+        out = self.in_view("umount /sys/fs/cgroup/unified", c, status=1)
+        self.assertRegex(out, "(?s)No such device or address.*Operation not permitted")
 
     @unittest.skipUnless(os.path.ismount("/sys/fs/cgroup/unified"), "no hybrid layout")
     def test_version_2_alone(self):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """create, start, state, kill, delete; what is left when things die at the wrong time."""
+import json
 import os
 import signal
 import subprocess
@@ -133,6 +134,23 @@ class Lifecycle(harness.Case):
             self.assertEqual(r.returncode, 125)
             self.assertEqual(harness.cgroups_left(), [])
             self.assertIsNone(self.state())
+
+    def test_cgroup_of_others_is_left_alone(self):
+        path = "/" + self.id
+        c = self.config("sleep", "1000")
+        c["linux"]["cgroupsPath"] = path + "/in/here"
+        self.write(c)
+        self.assertEqual(self.driver("create", self.id, self.bundle).returncode, 0)
+        os.makedirs(self.dir + "/second")
+        os.symlink(self.rootfs, self.dir + "/second/rootfs")
+        before = sorted(harness.cgroups_left())
+        for other in (path + "/in/here", path + "/in", path):
+            c["linux"]["cgroupsPath"] = other
+            json.dump(c, open(self.dir + "/second/config.json", "w"))
+            r = self.driver("create", self.id + "-2", self.dir + "/second")
+            self.assertIn("BUSY: cgroup '%s'" % other, r.stderr)
+            self.assertEqual(self.status(), "created")
+            self.assertEqual(sorted(harness.cgroups_left()), before)
 
     def test_two_at_once_each_their_own(self):
         self.write(self.config("sleep", "1000"))

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process: exit codes, user, capabilities, limits, environment, descriptors, terminal, seccomp, hooks."""
 import array
+import ctypes
 import json
 import os
 import socket
 import subprocess
+import sys
 
 import harness
 
@@ -41,6 +43,11 @@ class Process(harness.Case):
         out = self.sh("id -u; id -g; id -G; umask", c)
         self.assertEqual(out, "1000\n1001\n1001 5 6\n0027\n")
 
+    def test_ids_that_mean_no_change(self):
+        for user in ({"uid": 4294967295, "gid": 0}, {"uid": 1, "gid": 4294967295},
+                     {"uid": 1, "gid": 1, "additionalGids": [4294967295]}):
+            self.refused(self.config(user=user), "INVALID", "$.process.user.", "4294967295")
+
     def test_capabilities(self):
         sets = {"bounding": ["CAP_KILL", "CAP_CHOWN"], "effective": ["CAP_KILL"], "permitted": ["CAP_KILL", "CAP_CHOWN"],
                 "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"]}
@@ -53,6 +60,31 @@ class Process(harness.Case):
         self.assertIn("CapBnd:\t0000000000000021", out)
         del c["process"]["capabilities"]
         self.assertIn("CapBnd:\t0000000000000000", self.sh("cat /proc/self/status", c))
+
+    def test_ambient_capabilities_of_the_caller_end_here(self):
+        sets = {s: ["CAP_KILL"] for s in ("bounding", "effective", "permitted", "inheritable")}
+        self.write(self.config("grep", "CapAmb", "/proc/self/status", capabilities=sets))
+        r = subprocess.run(["setpriv", "--inh-caps", "+kill", "--ambient-caps", "+kill", harness.DRIVER, self.root, "run", self.id,
+                            self.bundle], stdout=subprocess.PIPE, text=True)
+        self.assertEqual((r.returncode, r.stdout), (0, "CapAmb:\t0000000000000000\n"))
+
+    def test_session_keyring_is_its_own(self):
+        # The caller's session has a key that only its possessor may read.
+        keyctl, add_key, join, read = 250, 248, 1, 11
+        code = "import ctypes; b = ctypes.create_string_buffer(9); print(ctypes.CDLL(None).syscall(%d, %d, %s, b, 9))"
+        c = self.config()
+        c["mounts"] += [{"destination": d, "type": "bind", "source": d, "options": ["rbind", "ro"]}
+                        for d in ("/usr", "/lib", "/lib64", sys.base_prefix) if os.path.exists(d)]
+        libc = ctypes.CDLL(None)
+        if libc.syscall(keyctl, join, None) < 0:
+            self.skipTest("this kernel has no keyrings")
+        key = libc.syscall(add_key, b"user", b"loci-secret", b"secret", 6, -3)
+        self.assertGreater(key, 0)
+        mine = subprocess.check_output([sys.executable, "-c", code % (keyctl, read, key)], text=True)
+        self.assertEqual(mine, "6\n")
+        c["process"]["args"] = [os.path.realpath(sys.executable), "-c", code % (keyctl, read, key)]
+        r = self.run_container(c)
+        self.assertEqual((r.returncode, r.stdout), (0, "-1\n"), r.stderr)
 
     def test_unknown_capability_is_a_warning(self):
         c = self.config("true")
@@ -106,6 +138,31 @@ class Process(harness.Case):
         self.write(self.config())
         r = self.driver("run", self.id, self.bundle, "preserve", "50")
         self.assertIn("INVALID: preserved fd", r.stderr)
+
+    def test_preserved_descriptor_is_not_one_of_ours(self):
+        for n in range(1, 12):
+            self.write(self.config("ls", "-l", "/proc/self/fd"))
+            r = self.driver("run", self.id, self.bundle, "preserve", str(n))
+            self.assertIn("INVALID: preserved fd 3", r.stderr)
+
+    def test_created_container_holds_nothing_of_the_caller(self):
+        r, w = os.pipe()
+        self.write(self.config("sleep", "1000"))
+        self.assertEqual(self.driver("create", self.id, self.bundle, pass_fds=(w,)).returncode, 0)
+        os.close(w)
+        pid = self.state()["pid"]
+        self.assertEqual(os.read(r, 1), b"")
+        harness.wait_until(lambda: len(os.listdir("/proc/%d/fd" % pid)) == 4)
+        last = os.readlink("/proc/%d/fd/%d" % (pid, max(int(n) for n in os.listdir("/proc/%d/fd" % pid))))
+        self.assertRegex(last, "^socket:")
+        os.close(r)
+
+    def test_low_limit_of_descriptors(self):
+        for n in (4, 10):
+            c = self.config(rlimits=[{"type": "RLIMIT_NOFILE", "soft": n, "hard": n}])
+            c["process"]["args"] = ["echo", "here"]
+            r = self.run_container(c)
+            self.assertEqual((r.returncode, r.stdout), (0, "here\n"), r.stderr)
 
     def test_stdin_is_passed(self):
         self.write(self.config("cat"))
