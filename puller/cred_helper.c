@@ -20,6 +20,7 @@ extern char **environ;
 
 #define HELPER_PREFIX   "docker-credential-"
 #define HELPER_NAME_MAX 64
+#define SAID_MAX        200 /* bytes of a helper's complaint that are shown */
 
 bool loci__cred_helper_name_is_valid(const char *name)
 {
@@ -173,7 +174,12 @@ static int interpret(const struct loci_buf *answer, bool ok, const char *server,
 	/* docker-credential-helpers: the text on stdout, exit status 1 */
 	if (answer->len >= sizeof(none) - 1 && !memcmp(answer->p, none, sizeof(none) - 1))
 		return loci__err_set(err, LOCI_E_NOT_FOUND, "no credentials for %s", server);
-	return loci__err_set(err, LOCI_E_SYS, "ended with a failure");
+	/* Any other reason comes the same way; its first line is enough. */
+	size_t n = 0;
+	while (n < answer->len && n < SAID_MAX && !strchr("\r\n", answer->p[n])) /* or a NUL */
+		n++;
+	return loci__err_set(err, LOCI_E_SYS, "ended with a failure%s%.*s", n ? ": " : "", (int)n,
+	                     n ? answer->p : "");
 }
 
 int loci__cred_helper_get(const char *name, const char *server, char *user, size_t user_n,

@@ -114,6 +114,10 @@ class Basic(AuthTest):
             json.dump({"credHelpers": {self.registry.host: "test"}}, f)
         path = os.path.join(self.home, "bin") + ":" + os.environ["PATH"]
         self.pull(self.ref(f"{REPO}:{TAG}"), env={"PATH": path})
+        for complaint, says in (("", "ended with a failure\n"), ("the box is locked\nreally\n", ": the box is locked\n")):
+            with open(helper, "w") as f:
+                f.write("#!/bin/sh\nprintf '%s'\nexit 1\n" % complaint)
+            self.pull(self.ref(f"{REPO}:{TAG}"), env={"PATH": path}, status=harness.FAILURE, says=says)
 
 
 class Bearer(AuthTest):
