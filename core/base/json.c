@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* jansson recurses for each level: look at the depth before it does. Strings are skipped; whether
- * the text is JSON at all is jansson's to say. */
-static bool is_too_deep(const char *p, size_t n, unsigned max_depth)
+/* jansson recurses for each level, and takes up to 250 bytes for a value of three: look at both
+ * before it does. Strings are skipped; whether the text is JSON at all is jansson's to say. */
+static int check_shape(const char *p, size_t n, unsigned max_depth, const char *what,
+                       struct loci_error *err)
 {
 	unsigned depth = 0;
+	size_t values = 1;
 	bool in_string = false;
 	for (size_t i = 0; i < n; i++) {
 		if (in_string) {
@@ -23,12 +25,20 @@ static bool is_too_deep(const char *p, size_t n, unsigned max_depth)
 			in_string = true;
 		} else if (p[i] == '{' || p[i] == '[') {
 			if (++depth > max_depth)
-				return true;
+				return loci__err_set(err, LOCI_E_TOO_LARGE,
+				                     "%s: nested deeper than %u levels", what,
+				                     max_depth);
+			values++;
 		} else if ((p[i] == '}' || p[i] == ']') && depth > 0) {
 			depth--;
+		} else if (p[i] == ',') {
+			values++;
 		}
+		if (values > LOCI_JSON_VALUES_MAX)
+			return loci__err_set(err, LOCI_E_TOO_LARGE, "%s: more than %u values", what,
+			                     LOCI_JSON_VALUES_MAX);
 	}
-	return false;
+	return 0;
 }
 
 int loci__json_parse(const void *p, size_t n, const struct loci_json_limits *limits,
@@ -38,9 +48,9 @@ int loci__json_parse(const void *p, size_t n, const struct loci_json_limits *lim
 		return loci__err_set(err, LOCI_E_TOO_LARGE,
 		                     "%s: %zu bytes, at most %zu are allowed", what, n,
 		                     limits->max_bytes);
-	if (is_too_deep(p, n, limits->max_depth))
-		return loci__err_set(err, LOCI_E_TOO_LARGE, "%s: nested deeper than %u levels",
-		                     what, limits->max_depth);
+	int rc = check_shape(p, n, limits->max_depth, what, err);
+	if (rc < 0)
+		return rc;
 	json_error_t je;
 	/* Without JSON_ALLOW_NUL a \u0000 is an error: C strings could not carry it. */
 	json_t *v = json_loadb(n ? p : "", n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);

@@ -14,6 +14,10 @@
 LOCI_DEFINE_CLEANUP(loci__json_decref_ptr, json_t, json_decref)
 #define loci__cleanup_json loci__cleanup(loci__json_decref_ptr)
 
+/* Values in one document, give or take its empty lists: more than 10000 descriptors with all their
+ * members have, and some 60 MiB of memory at most. */
+#define LOCI_JSON_VALUES_MAX (256u << 10)
+
 struct loci_json_limits {
 	size_t max_bytes;
 	unsigned max_depth; /* of nested arrays and objects; jansson itself stops at 2048 */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "core/base/buf.h"
 #include "core/base/json.h"
 
 #include <string.h>
@@ -61,6 +62,29 @@ static void a_document_above_the_limit_is_not_looked_at(void **state)
 	assert_int_equal(loci__json_parse(text, 201, &small, "doc", &v, &err), LOCI_E_TOO_LARGE);
 	assert_int_equal(loci__json_parse(text, 200, &small, "doc", &v, &err), 0);
 	json_decref(v);
+}
+
+/* A value of three bytes costs jansson some hundred. */
+static void values_are_counted_before_they_cost(void **state)
+{
+	(void)state;
+	static const struct loci_json_limits large = {.max_bytes = 4 << 20, .max_depth = 4};
+	loci__cleanup_buf struct loci_buf b = LOCI_BUF_INIT(4 << 20);
+	loci__cleanup_json json_t *v = NULL;
+	struct loci_error err;
+	loci__buf_puts(&b, "[\",,[[[\"");
+	for (size_t i = 2; i < LOCI_JSON_VALUES_MAX; i++)
+		loci__buf_puts(&b, ",0");
+	loci__buf_puts(&b, "]");
+	assert_int_equal(loci__json_parse(b.p, b.len, &large, "doc", &v, &err), 0);
+	assert_int_equal(json_array_size(v), LOCI_JSON_VALUES_MAX - 1);
+	b.len--;
+	loci__buf_puts(&b, ",0]");
+	json_t *none = NULL;
+	assert_int_equal(loci__json_parse(b.p, b.len, &large, "doc", &none, &err),
+	                 LOCI_E_TOO_LARGE);
+	assert_string_equal(err.msg, "doc: more than 262144 values");
+	assert_null(none);
 }
 
 static void messages_carry_the_path(void **state)
@@ -127,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(strictness),
 	        cmocka_unit_test(a_document_above_the_limit_is_not_looked_at),
+	        cmocka_unit_test(values_are_counted_before_they_cost),
 	        cmocka_unit_test(messages_carry_the_path),
 	        cmocka_unit_test(getters_check_types),
 	};
