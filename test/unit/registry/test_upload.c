@@ -302,6 +302,21 @@ static void test_bad_content_range(void **state)
 	}
 }
 
+/* What clients say of the range of nothing: regclient the end, others the whole. */
+static void test_range_of_an_empty_put(void **state)
+{
+	static const char *const ranges[] = {"12-12", "0-11", "0-0", "11-11", "0--1", "0-"};
+	const char *digest = sha256_of(WORD, SIZE);
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		const char *path = start_upload(*state, "close");
+		struct answer a = send_piece(*state, "PATCH", path, "0-11", WORD, SIZE);
+		expect_session(&a, 202, path, "0-11");
+		a = send_piece(*state, "PUT", with_digest(path, digest), ranges[i], "", 0);
+		assert_int_equal(a.status, 201);
+		answer_done(&a);
+	}
+}
+
 static void test_length_against_range(void **state)
 {
 	const char *path = start_upload(*state, "length");
@@ -569,6 +584,7 @@ int main(void)
 	        cmocka_unit_test(test_busy_session),
 	        cmocka_unit_test(test_out_of_order),
 	        cmocka_unit_test(test_bad_content_range),
+	        cmocka_unit_test(test_range_of_an_empty_put),
 	        cmocka_unit_test(test_length_against_range),
 	        cmocka_unit_test(test_blob_limit),
 	        cmocka_unit_test(test_wrong_digest),
