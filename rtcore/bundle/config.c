@@ -39,6 +39,14 @@ static const char *const readonly_paths[] = {"/proc/bus", "/proc/fs", "/proc/irq
 
 static const char *const namespaces[] = {"pid", "mount", "uts", "ipc", "network", "cgroup"};
 
+/* Of the container's own network namespace: low ports and ping without a capability. */
+static const struct {
+	const char *name, *value;
+} default_sysctls[] = {
+        {"net.ipv4.ip_unprivileged_port_start", "0"},
+        {"net.ipv4.ping_group_range", "0 2147483647"},
+};
+
 static const struct {
 	const char *destination, *type, *source;
 	const char *options; /* with commas between them */
@@ -273,6 +281,14 @@ static json_t *devices_json(bool *ok)
 	return list;
 }
 
+static json_t *sysctls_json(bool *ok)
+{
+	json_t *o = json_object();
+	for (size_t i = 0; i < loci__array_len(default_sysctls); i++)
+		set(o, default_sysctls[i].name, json_string(default_sysctls[i].value), ok);
+	return o;
+}
+
 static int resources_json(const struct loci_bundle_opts *o, json_t **ret, bool *ok,
                           struct loci_error *err)
 {
@@ -314,8 +330,10 @@ static int linux_json(const struct loci__bundle_facts *f, const struct loci_bund
 	for (size_t i = 0; i < loci__array_len(namespaces); i++)
 		add(ns, json_pack("{s:s}", "type", namespaces[i]), ok);
 	set(l, "namespaces", ns, ok);
-	if (f->image) /* a config.json that people write from serves many containers */
+	if (f->image) { /* a config.json that people write from serves many containers */
 		set(l, "cgroupsPath", json_sprintf("/loci/%s", f->id), ok);
+		set(l, "sysctl", sysctls_json(ok), ok);
+	}
 	set(l, "resources", resources, ok);
 	set(l, "seccomp", seccomp, ok);
 	set(l, "maskedPaths", strings_json(masked_paths, loci__array_len(masked_paths)), ok);

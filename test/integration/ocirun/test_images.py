@@ -74,6 +74,10 @@ class Images(sandbox.Sandbox):
             self.assertNotEqual(self.out(self.image, "readlink", "/proc/self/ns/" + kind).strip(),
                                 os.readlink("/proc/self/ns/" + kind))
 
+    def test_low_ports_and_ping_need_no_capability(self):
+        for name, value in (("ip_unprivileged_port_start", "0"), ("ping_group_range", "0 2147483647")):
+            self.assertEqual(self.out(self.image, "cat", "/proc/sys/net/ipv4/" + name).split(), value.split())
+
     def test_layers(self):
         self.assertEqual(self.out(self.image, "sh", "-c", "cat /etc/motd; ls /etc").split("\n")[0], "layer 2")
         self.assertNotIn("removed-above", self.out(self.image, "ls", "/etc"))

@@ -246,6 +246,9 @@ static void isolation(void **state)
 	assert_true(holds(&c.masked_paths, "/proc/kcore"));
 	assert_true(holds(&c.masked_paths, "/sys/firmware"));
 	assert_true(holds(&c.readonly_paths, "/proc/sys"));
+	assert_int_equal(c.sysctl.n, 2);
+	assert_string_equal(c.sysctl.v[0].key, "net.ipv4.ip_unprivileged_port_start");
+	assert_string_equal(c.sysctl.v[0].value, "0");
 	assert_false(c.resources.devices[0].allow);
 	assert_string_equal(c.resources.devices[0].access, "rwm");
 	assert_true(c.has_seccomp);
