@@ -46,6 +46,8 @@ static void cut_chain(struct loci_sink *s, unsigned depth)
 	for (unsigned i = s->chain.depth; i > depth; i--)
 		loci__close_fd(&s->fds[i - 1]);
 	loci__path_cut(&s->chain, depth);
+	if (s->linked > depth)
+		s->linked = 0;
 }
 
 void loci__sink_forget_chain(struct loci_sink *s)
@@ -87,13 +89,22 @@ static int make_in_place(struct loci_sink *s, int parent, const char *name, mode
 	return loci__sink_set_opaque(s, parent, name, err);
 }
 
+/* A directory of the archive that a later entry replaced. */
+static int gone(struct loci_error *err)
+{
+	return loci__err_set(err, LOCI_E_NOT_FOUND, "its parent was replaced");
+}
+
 /* Something that is no directory stands where a parent should be. */
 static int step_over(struct loci_sink *s, int parent, const char *part, int *ret_fd,
                      struct loci_error *err)
 {
 	struct stat st;
+	char quoted[LOCI_QUOTED_MAX];
 	if (fstatat(parent, part, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return loci__sink_sys(err, "look at its parent");
+	if (s->finishing && !(S_ISLNK(st.st_mode) && s->follow))
+		return gone(err);
 	if (loci__sink_is_whiteout(&st)) {
 		int rc = make_in_place(s, parent, part, 0755, err);
 		if (rc < 0)
@@ -102,7 +113,8 @@ static int step_over(struct loci_sink *s, int parent, const char *part, int *ret
 		return *ret_fd < 0 ? loci__sink_sys(err, "open its parent") : 0;
 	}
 	if (!S_ISLNK(st.st_mode))
-		return loci__err_set(err, LOCI_E_INVALID, "its parent '%s' is no directory", part);
+		return loci__err_set(err, LOCI_E_INVALID, "its parent '%s' is no directory",
+		                     loci__name_quote(quoted, part));
 	char path[PATH_MAX];
 	struct loci_path *chain = &s->chain;
 	loci__path_push(chain, part, strlen(part));
@@ -110,10 +122,13 @@ static int step_over(struct loci_sink *s, int parent, const char *part, int *ret
 	loci__path_cut(chain, chain->depth - 1);
 	*ret_fd = fits ? loci__open_in(s->root, path, O_PATH | O_DIRECTORY, 0) : -1;
 	if (*ret_fd < 0)
-		return loci__err_set(err, LOCI_E_INVALID,
-		                     "its parent '%s' is a symbolic link to no directory of the "
-		                     "layer",
-		                     part);
+		return s->finishing ? gone(err)
+		                    : loci__err_set(err, LOCI_E_INVALID,
+		                                    "its parent '%s' is a symbolic link to no "
+		                                    "directory of the layer",
+		                                    loci__name_quote(quoted, part));
+	if (!s->linked)
+		s->linked = chain->depth + 1;
 	return 0;
 }
 
@@ -121,6 +136,8 @@ static int step_down(struct loci_sink *s, const char *part, struct loci_error *e
 {
 	int parent = chain_top(s);
 	int fd = openat(parent, part, STEP);
+	if (fd < 0 && errno == ENOENT && s->finishing)
+		return gone(err);
 	if (fd < 0 && errno == ENOENT) {
 		if (mkdirat(parent, part, 0755) < 0)
 			return loci__sink_sys(err, "make its parent");
@@ -175,6 +192,7 @@ static int remember(struct loci_sink *s, const struct loci_tar_entry *e, struct 
 	        .acl_n = acl ? (uint32_t)acl->n : 0,
 	        .depth = (uint16_t)s->name.depth,
 	        .mode = (uint16_t)loci__sink_mode(e),
+	        .linked = s->linked > 0,
 	        .mtime = e->mtime,
 	        .mtime_ns = (int32_t)e->mtime_ns,
 	};
@@ -262,19 +280,16 @@ static int find_later(struct loci_sink *s, const struct loci_later *l, int *ret_
 		return 1;
 	loci__path_load(&s->name, s->later_text.p + l->text, l->depth);
 	*ret_name = loci__path_last(&s->name);
-	if (s->replaced) {
-		/* It may have been replaced: then neither it nor its parents are made again. */
-		char path[PATH_MAX];
-		struct stat st;
-		if (!loci__path_join(&s->name, l->depth, path, sizeof(path)))
-			return 0;
-		loci__cleanup_close int fd =
-		        loci__open_beneath(s->root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-		if (fd < 0 || fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
-			return 0;
-	}
+	/* It or a parent may have been replaced, even by a symlink to another directory. */
+	struct stat st;
+	s->follow = l->linked;
+	if (s->linked && !l->linked)
+		loci__sink_forget_chain(s);
 	int rc = loci__sink_walk(s, &s->name, l->depth - 1, ret_parent, err);
-	return rc < 0 ? rc : 1;
+	if (rc < 0)
+		return rc == LOCI_E_NOT_FOUND ? 0 : rc;
+	return !s->replaced || (fstatat(*ret_parent, *ret_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	                        S_ISDIR(st.st_mode));
 }
 
 static int finish_one(struct loci_sink *s, const struct loci_later *l, struct loci_error *err)
@@ -324,6 +339,7 @@ int loci__sink_finish_dirs(struct loci_sink *s, struct loci_error *err)
 {
 	const struct loci_later *l = (const void *)s->later.p;
 	size_t n = s->later.len / sizeof(*l);
+	s->finishing = true;
 	/* In the archive's order: the last entry of a name wins here too. */
 	for (size_t i = 0; i < n; i++) {
 		int rc = finish_one(s, &l[i], err);

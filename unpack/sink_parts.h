@@ -25,6 +25,7 @@ struct loci_later {
 	uint32_t acl_n;
 	uint16_t depth;
 	uint16_t mode; /* all of it */
+	bool linked;   /* its parents include a symlink */
 	int32_t mtime_ns;
 	int64_t mtime;
 };
@@ -39,6 +40,7 @@ struct loci_sink {
 	struct loci_path chain;
 	int fds[LOCI_PATH_MAX_DEPTH]; /* O_PATH; -1: closed again */
 	bool stale;                   /* it may lead through what has been replaced */
+	unsigned linked;              /* depth of the first symlink in it, 0: none */
 
 	struct loci_path name;   /* of the current entry */
 	struct loci_path target; /* of a hard link */
@@ -52,6 +54,8 @@ struct loci_sink {
 	struct loci_buf later_text; /* the arena */
 	bool replaced;              /* some of them may be no directories any more */
 	bool again;                 /* some of them came twice */
+	bool finishing;             /* nothing is made any more, and symlinks are followed only: */
+	bool follow;
 
 	unsigned layer_flags;
 	uint64_t skipped;
@@ -64,8 +68,8 @@ struct loci_sink {
 int loci__sink_sys(struct loci_error *err, const char *operation);
 
 /* ---- sink_dir.c ---- */
-/* The fd of the directory that the first depth components name; missing ones are made (0755, ours).
- * Borrowed until the next call. */
+/* The fd of the directory that the first depth components name; missing ones are made (0755, ours),
+ * or NOT_FOUND when finishing. Borrowed until the next call. */
 int loci__sink_walk(struct loci_sink *s, const struct loci_path *p, unsigned depth, int *ret_fd,
                     struct loci_error *err);
 void loci__sink_forget_chain(struct loci_sink *s);

@@ -211,6 +211,9 @@ static int take_headers(struct loci_tar *t, const unsigned char **ret, struct lo
 			if (rc == 0)
 				rc = loci__tar_pax_parse(&t->global, t->global_text.p,
 				                         t->global_text.len, err);
+			/* To Go it is an entry of its own: what stood before it was about it. */
+			loci__tar_pax_reset(&t->pax);
+			t->has_long_name = t->has_long_link = false;
 			break;
 		case 'L':
 			t->has_long_name = true;
@@ -303,10 +306,12 @@ static int settle_pax_sparse(struct loci_tar *t, int kind, struct loci_error *er
 	const struct loci_tar_pax *x = &t->pax;
 	if (x->sparse_name)
 		e->name = x->sparse_name;
-	if (x->has_sparse_size && x->sparse_size < 0)
+	/* As Go: realsize counts where size is missing, whatever their order. */
+	int64_t size = x->has_sparse_size ? x->sparse_size : x->sparse_realsize;
+	if (size < 0)
 		return loci__err_set(err, LOCI_E_INVALID, "its size is negative");
-	if (x->has_sparse_size)
-		e->size = (uint64_t)x->sparse_size;
+	if (x->has_sparse_size || x->has_sparse_realsize)
+		e->size = (uint64_t)size;
 	return kind == LOCI_TAR_SPARSE_PAX_1_0
 	               ? loci__tar_sparse_pax_1_0(map_block, t, &t->map, err)
 	               : loci__tar_sparse_pax(x, &t->map, err);

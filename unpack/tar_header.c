@@ -27,6 +27,8 @@ enum {
 	PREFIX = 345,
 	PREFIX_N = 155,
 	STAR_PREFIX_N = 131,
+	GNU_ATIME = 345,
+	GNU_CTIME = 357,
 	STAR_TRAILER = 508
 };
 
@@ -100,10 +102,24 @@ static size_t put_text(char *to, const unsigned char *from, size_t max)
 	return n;
 }
 
+/* Go before 1.8 could write a prefix under GNU's magic, where GNU has times. As Go has it since:
+ * what is no time is a prefix, if it is ASCII. */
+static bool has_go_prefix(const unsigned char *b)
+{
+	int64_t time;
+	if ((!b[GNU_ATIME] || loci__tar_number(b + GNU_ATIME, LARGE_N, &time)) &&
+	    (!b[GNU_CTIME] || loci__tar_number(b + GNU_CTIME, LARGE_N, &time)))
+		return false;
+	for (size_t i = 0; i < PREFIX_N && b[PREFIX + i]; i++)
+		if (b[PREFIX + i] & 0x80)
+			return false;
+	return true;
+}
+
 static void put_name(struct loci_tar_header *h, const unsigned char *b)
 {
 	size_t n = 0;
-	if (h->format == LOCI_TAR_USTAR)
+	if (h->format == LOCI_TAR_USTAR || (h->format == LOCI_TAR_GNU && has_go_prefix(b)))
 		n = put_text(h->name, b + PREFIX, PREFIX_N);
 	else if (h->format == LOCI_TAR_STAR)
 		n = put_text(h->name, b + PREFIX, STAR_PREFIX_N);

@@ -40,8 +40,8 @@ int loci__tar_pieces_add(struct loci_tar_pieces *m, int64_t offset, int64_t n,
 struct loci_tar_pax {
 	bool present;
 	const char *path, *linkpath; /* NULL: not given */
-	bool has_uid, has_gid, has_size, has_mtime, has_sparse_size;
-	int64_t uid, gid, size, sparse_size, mtime;
+	bool has_uid, has_gid, has_size, has_mtime, has_sparse_size, has_sparse_realsize;
+	int64_t uid, gid, size, sparse_size, sparse_realsize, mtime;
 	long mtime_ns;
 	const char *sparse_name, *sparse_map, *sparse_major, *sparse_minor;
 	int64_t sparse_blocks;         /* -1: not given */

@@ -132,6 +132,7 @@ enum key {
 	KEY_MTIME,
 	KEY_SPARSE_NAME,
 	KEY_SPARSE_SIZE,
+	KEY_SPARSE_REALSIZE,
 	KEY_SPARSE_MAP,
 	KEY_SPARSE_MAJOR,
 	KEY_SPARSE_MINOR,
@@ -154,7 +155,7 @@ static const struct {
         {"gname", KEY_UNUSED},
         {"GNU.sparse.name", KEY_SPARSE_NAME},
         {"GNU.sparse.size", KEY_SPARSE_SIZE},
-        {"GNU.sparse.realsize", KEY_SPARSE_SIZE},
+        {"GNU.sparse.realsize", KEY_SPARSE_REALSIZE},
         {"GNU.sparse.map", KEY_SPARSE_MAP},
         {"GNU.sparse.major", KEY_SPARSE_MAJOR},
         {"GNU.sparse.minor", KEY_SPARSE_MINOR},
@@ -180,6 +181,8 @@ static int apply(struct loci_tar_pax *x, enum key key, const char *name, const c
 	case KEY_SIZE: return set_number(name, v, n, &x->has_size, &x->size, err);
 	case KEY_SPARSE_SIZE:
 		return set_number(name, v, n, &x->has_sparse_size, &x->sparse_size, err);
+	case KEY_SPARSE_REALSIZE:
+		return set_number(name, v, n, &x->has_sparse_realsize, &x->sparse_realsize, err);
 	case KEY_SPARSE_BLOCKS: return set_number(name, v, n, &has, &x->sparse_blocks, err);
 	case KEY_SPARSE_OFFSET: return add_piece(x, true, name, v, n, err);
 	case KEY_SPARSE_BYTES: return add_piece(x, false, name, v, n, err);

@@ -109,7 +109,8 @@ int loci__tar_sparse_pax(const struct loci_tar_pax *x, struct loci_tar_pieces *m
 		for (size_t i = 0; rc == 0 && i < x->pieces.n; i++)
 			rc = loci__tar_pieces_add(m, (int64_t)x->pieces.p[i].offset,
 			                          (int64_t)x->pieces.p[i].n, err);
-	if (rc == 0 && x->sparse_blocks >= 0 && (uint64_t)x->sparse_blocks != m->n)
+	/* -1, not given, is as wrong as any other number. */
+	if (rc == 0 && (uint64_t)x->sparse_blocks != m->n)
 		return bad_map(err);
 	return rc;
 }

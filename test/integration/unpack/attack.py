@@ -88,10 +88,18 @@ case("unicode-dup", pax({"path": "e\u0301"}) + file("x", "1") + pax({"path": "\u
      file("x", "2"), expect=Accept({"e\u0301": F("1"), "\u00e9": F("2")}))
 case("control-bytes-in-messages", pax({"path": "../\x1b[2J\n"}) + file("x"),
      expect=Reject(INVALID, r"'\.\./\\x1b\[2J\\x0a'"))
+case("control-bytes-of-a-parent", file("a\x1b[2J", "x") + file("a\x1b[2J/b", "x"),
+     expect=Reject(INVALID, r"parent 'a\\x1b\[2J' is no directory"))
+case("control-bytes-of-a-symlink", sym("a\x1b[2J", "nowhere") + file("a\x1b[2J/b", "x"),
+     expect=Reject(INVALID, r"parent 'a\\x1b\[2J' is a symbolic link"))
 case("v7-dir-slash", header("dd/", type="0", magic=b"\0" * 8) + file("dd/f", "x"),
      expect=Reject(INVALID, "no directory"))
 case("v7-dir-slash-old", header("dd/", type="\0", mode=0o755, magic=b"\0" * 8) + file("dd/f", "x"),
      expect=Accept({"dd/f": F("x")}))
+case("go-1.7-prefix", header("b", magic=GNU, prefix="not-a-time"),
+     expect=Accept({"not-a-time/b": F("")}))
+case("gnu-times", header("b", magic=GNU, tail=b"\0" * 16 + b"00000000007\0" * 2),
+     expect=Accept({"b": F("")}))
 case("ustar-prefix", file("b", "x", prefix="a"), expect=Accept({"a/b": F("x")}))
 
 # ---- the root ----
@@ -178,6 +186,19 @@ case("dup-dir-last-wins", dir("d", mode=0o700, mtime=1, uid=3) + file("d/f", "x"
 case("dir-file-dir", dir("d", mode=0o2700, mtime=1) + dir("d/s", mode=0o2711, mtime=2) +
      file("d", "y") + dir("d", mode=0o755, mtime=3),
      expect=Accept({"d": D(mode=0o755, mtime=3 * 10**9), "d/s": None}))
+DUP = file("dup", "1") + file("dup", "2")
+LONG = ["p" * 200 + "/" + ("q" * 200 + "/") * i for i in range(25)]
+case("dir-through-symlink-and-dup", dir("usr") + sym("lib", "usr") +
+     dir("lib/sub", mode=0o2750, mtime=5) + DUP,
+     expect=Accept({"usr/sub": D(mode=0o2750, mtime=5 * 10**9), "lib": L("usr")}))
+case("dir-deeper-than-path-max-and-dup", b"".join(
+    pax({"path": path}) + dir("x", mode=0o2711, mtime=9) for path in LONG) + DUP,
+     expect=Accept({LONG[-1]: D(mode=0o2711, mtime=9 * 10**9)}))
+case("dir-whose-parent-became-a-symlink", dir("a") + dir("b") + dir("b/d", mode=0o700, mtime=3) +
+     dir("a/d", mode=0o1777, mtime=5) + sym("a", "b"),
+     expect=Accept({"a": L("b"), "b/d": D(mode=0o700, mtime=3 * 10**9)}))
+case("dir-whose-parent-became-a-whiteout", dir("a") + dir("a/d", mtime=5) + file("a", "x") +
+     file(".wh.a") + DUP, expect=Accept({"a": F("x")}))
 case("dup-dir-loses-special-bits", xattr(system__posix_acl_default=acl(4)) +
      dir("d", mode=0o3755) + dir("d", mode=0o750),
      expect=Accept({"d": D(mode=0o750, xattr={})}))
@@ -313,6 +334,10 @@ case("pax-bad-nul", pax({"path": "a\0b"}) + file("f"), expect=Reject(INVALID, "'
 case("pax-bad-size", pax({"size": "-5"}) + file("f"), expect=Reject(INVALID, "size is negative"))
 case("pax-bad-number", pax({"uid": "12x"}) + file("f"), expect=Reject(INVALID, "'uid'"))
 case("pax-orphan", file("a", "x") + pax({"path": "b"}), expect=Accept({"a": F("x"), "b": None}))
+case("pax-before-global", pax({"path": "evil"}) + pax({"comment": "c"}, type="g") + file("a", "x"),
+     expect=Accept({"a": F("x"), "evil": None}))
+case("gnu-longname-before-global", gnu_long("evil") + pax({"comment": "c"}, type="g") +
+     file("a", "x"), expect=Accept({"a": F("x"), "evil": None}))
 case("pax-empty-value", pax([("path", "b"), ("path", "")]) + file("a", "x"),
      expect=Accept({"a": F("x"), "b": None}))
 case("pax-global-ignored", pax({"path": "evil", "uid": "77"}, type="g") + file("a", "x"),
@@ -359,6 +384,11 @@ case("sparse-1.0", pax({"GNU.sparse.major": "1", "GNU.sparse.minor": "0",
                         "GNU.sparse.name": "real", "GNU.sparse.realsize": "3000"}) +
      file("x", pad(b"2\n0\n2\n2000\n1\n") + b"abc"),
      expect=Accept({"real": F(b"ab" + b"\0" * 1998 + b"c" + b"\0" * 999)}))
+case("sparse-two-sizes", pax([("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"),
+                              ("GNU.sparse.size", "10"), ("GNU.sparse.realsize", "20")]) +
+     file("s", pad(b"1\n0\n2\n") + b"ab"), expect=Accept({"s": F(b"ab" + b"\0" * 8)}))
+case("sparse-0.1-uncounted", pax({"GNU.sparse.size": "12", "GNU.sparse.map": "10,2"}) +
+     file("s", "ab"), expect=Reject(INVALID, "map is malformed"))
 case("sparse-all-hole", old_sparse("s", [], 5000, b""), expect=Accept({"s": F(b"\0" * 5000)}))
 case("sparse-bomb", old_sparse("s", [(1 << 40, 1)], 1 << 41, b"x"),
      expect=Reject(LARGE, "more than"))

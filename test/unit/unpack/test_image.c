@@ -11,8 +11,10 @@
 #include "scratch_dir.h"
 #include "tar_maker.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <zlib.h>
@@ -308,6 +310,149 @@ static void test_one_bad_layer(void **state)
 	assert_int_equal(unpack(NULL), 0);
 }
 
+/* ---- other processes ---- */
+
+/* A process that stops in the middle of a layer, and what it has said by pipe. */
+struct peer {
+	pid_t pid;
+	int said, go; /* our ends */
+};
+static int peer_out, peer_in;
+
+static void stop_in_the_middle(void *arg, const struct loci_digest *diff_id, uint64_t done,
+                               uint64_t total)
+{
+	char c = 'p';
+	(void)arg, (void)diff_id;
+	if (done < total)
+		return;
+	(void)!write(peer_out, &c, 1);
+	(void)!read(peer_in, &c, 1); /* until told, or for ever */
+}
+
+static int peer_main(void)
+{
+	struct loci_store_opts o = {.struct_size = sizeof(o)};
+	if (loci_store_open(top.path, &o, &image.st, NULL) < 0)
+		return 1;
+	image.o.progress = stop_in_the_middle;
+	int rc = unpack(NULL);
+	loci_store_close(image.st);
+	return rc < 0 ? 2 : 0;
+}
+
+/* A layer of several of the ring's blocks, and a peer that has it locked and waits before the last.
+ * The store is closed here: it does not survive fork. */
+static void start_peer(struct peer *p)
+{
+	int out[2], in[2];
+	char c;
+	archive.n = 0;
+	for (int i = 0; i < 180; i++) {
+		static const char content[4096];
+		char name[32];
+		snprintf(name, sizeof(name), "dir%d/file", i);
+		archive_add(&archive, '0', name, "", content, sizeof(content));
+	}
+	archive_end(&archive);
+	add_layer(false);
+	loci_store_close(image.st);
+	image.st = NULL;
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	p->pid = fork();
+	if (p->pid == 0) {
+		close(out[0]);
+		close(in[1]);
+		peer_out = out[1];
+		peer_in = in[0];
+		_exit(peer_main());
+	}
+	close(out[1]);
+	close(in[0]);
+	p->said = out[0];
+	p->go = in[1];
+	struct pollfd wait = {.fd = p->said, .events = POLLIN};
+	assert_int_equal(poll(&wait, 1, 30000), 1);
+	assert_int_equal(read(p->said, &c, 1), 1);
+	assert_int_equal(count_leftovers(), 1);
+}
+
+static int end_peer(struct peer *p)
+{
+	int status;
+	close(p->go);
+	close(p->said);
+	assert_int_equal(waitpid(p->pid, &status, 0), p->pid);
+	return status;
+}
+
+static void reopen(void)
+{
+	struct loci_store_opts o = {.struct_size = sizeof(o)};
+	struct loci_error err = {0};
+	if (loci_store_open(top.path, &o, &image.st, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+/* Whether the unfinished layer has this file. */
+static bool is_half_done(const char *name)
+{
+	char path[512];
+	bool found = false;
+	snprintf(path, sizeof(path), "%s/layers", top.path);
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	while (dir && (e = readdir(dir))) {
+		snprintf(path, sizeof(path), "%.200s/fs/%s", e->d_name, name);
+		found |= faccessat(dirfd(dir), path, F_OK, 0) == 0;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static void test_killed_peer(void **state)
+{
+	(void)state;
+	struct peer peer;
+	struct loci_error err = {0};
+	start_peer(&peer);
+	for (int tries = 0; tries < 30000 && !is_half_done("dir9/file"); tries++)
+		poll(NULL, 0, 1);
+	assert_true(is_half_done("dir9/file"));
+	assert_int_equal(kill(peer.pid, SIGKILL), 0);
+	assert_int_equal(end_peer(&peer), SIGKILL);
+	assert_int_equal(count_leftovers(), 1);
+	reopen();
+	assert_int_equal(count_leftovers(), 0);
+	assert_false(layer_is_there(0));
+	if (unpack(&err) < 0)
+		fail_msg("%s", err.msg);
+	assert_true(layer_is_there(0));
+}
+
+/* The layer that another process is unpacking is waited for, not unpacked again. */
+static void test_living_peer(void **state)
+{
+	(void)state;
+	struct peer peer;
+	struct progress progress = {0};
+	struct loci_error err = {0};
+	start_peer(&peer);
+	reopen();
+	assert_int_equal(count_leftovers(), 1); /* it lives: nothing of it may go */
+	image.o.progress = on_progress;
+	image.o.progress_arg = &progress;
+	assert_int_equal(write(peer.go, "g", 1), 1);
+	if (unpack(&err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(end_peer(&peer), 0);
+	assert_int_equal(progress.calls, 0);
+	assert_true(layer_is_there(0));
+	assert_int_equal(count_leftovers(), 0);
+}
+
 /* ---- a full disk ---- */
 
 static void add_zeros_layer(void)
@@ -379,6 +524,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_bad_blobs, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_one_bad_layer, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_killed_peer, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_living_peer, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
