@@ -512,8 +512,9 @@ static void undo(struct creation *c)
 	if (c->cg.path) {
 		loci__cgroup_close(&c->cg);
 		/* Hooks may have put more into it than the process; before it, nobody is ours. */
-		if ((c->pid > 0 && loci__cgroup_kill(&c->cg, SIGKILL, &e) < 0) ||
-		    loci__cgroup_remove(&c->cg, &e) < 0)
+		if (c->pid > 0 && loci__cgroup_kill(&c->cg, SIGKILL, &e) < 0)
+			loci__log_error(c->rt->log, LOCI_LOG_WARN, COMPONENT, "undo", &e);
+		if (loci__cgroup_remove(&c->cg, &e) < 0)
 			loci__log_error(c->rt->log, LOCI_LOG_WARN, COMPONENT, "undo", &e);
 	}
 	if (c->dir_fd >= 0 && loci__rm_tree(c->rt->root_fd, c->id, &e) < 0)

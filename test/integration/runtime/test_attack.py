@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile rootfs and config: nothing outside of the rootfs is reached, read or made."""
+import contextlib
 import os
+import subprocess
+import sys
 
 import harness
 
@@ -38,6 +41,57 @@ class Attack(harness.Case):
             self.run_container(c)  # may work or not, but only inside
             c["mounts"][-1] = {"destination": target + "/f", "type": "bind", "source": "/etc/hostname", "options": ["bind"]}
             self.run_container(c)
+
+    @contextlib.contextmanager
+    def exchanging(self, a, b):
+        """Another process exchanges the two names without a pause."""
+        code = """if True:
+            import ctypes, os, sys
+            rename = ctypes.CDLL(None, use_errno=True).renameat2
+            a, b = (os.fsencode(p) for p in sys.argv[1:])
+            print("ready", flush=True)
+            while True:
+                if rename(-100, a, -100, b, 2) < 0:
+                    sys.exit(os.strerror(ctypes.get_errno()))
+        """
+        with subprocess.Popen([sys.executable, "-c", code, a, b], stdout=subprocess.PIPE, text=True) as p:
+            try:
+                self.assertEqual(p.stdout.readline(), "ready\n")
+                yield
+                self.assertIsNone(p.poll())
+            finally:
+                p.kill()
+
+    def test_names_are_exchanged_meanwhile(self):
+        # One more directory that leads nowhere and a link that leads out take turns below each path that is used.
+        volume = self.dir + "/volume"
+        os.makedirs(volume + "/turn")
+        os.symlink(self.outside, volume + "/other")
+        c = self.config("true")
+        c["mounts"] += [{"destination": "/v", "type": "bind", "source": volume, "options": ["rbind"]},
+                        {"destination": "/v/turn/dir/tmp", "type": "tmpfs", "source": "tmpfs"},
+                        {"destination": "/v/turn/file", "type": "bind", "source": "/etc/hostname", "options": ["bind"]},
+                        {"destination": "/v/turn/secret", "type": "bind", "source": "/etc/hostname", "options": ["bind"]}]
+        c["linux"]["devices"] = [{"path": "/v/turn/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666, "uid": 7}]
+        c["linux"]["maskedPaths"] = ["/v/turn/secret", "/v/turn"]
+        c["linux"]["readonlyPaths"] = ["/v/turn"]
+        c["process"]["cwd"] = "/v/turn/cwd"
+        with self.exchanging(volume + "/turn", volume + "/other"):
+            for i in range(100):
+                self.run_container(c)  # may work or not
+                self.assertEqual(os.listdir(self.outside), ["secret"])
+
+    def test_proc_is_exchanged_meanwhile(self):
+        os.mkdir(self.rootfs + "/proc")
+        os.symlink(self.outside, self.rootfs + "/other")
+        c = self.config("sh", "-c", "test ! -e /proc/secret")
+        c["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1"}
+        c["process"]["oomScoreAdj"] = 500
+        with self.exchanging(self.rootfs + "/proc", self.rootfs + "/other"):
+            for i in range(50):
+                r = self.run_container(c)
+                self.assertIn(r.returncode, (0, 125), r.stderr)
+                self.assertEqual(os.listdir(self.outside), ["secret"])
 
     def test_dev_is_a_symlink(self):
         os.symlink(self.outside, self.rootfs + "/dev")
