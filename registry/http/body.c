@@ -190,9 +190,5 @@ enum loci__step loci__step_body(struct loci__conn *c)
 		loci__exchange_feed(ex);
 		return LOCI_STEP_AGAIN;
 	}
-	if (b->ended || b->fill_n == b->cap) {
-		loci__conn_timer(c, LOCI_TIMER_NONE, false);
-		return LOCI_STEP_JOB;
-	}
-	return wait_for_more(c, b);
+	return b->ended || b->fill_n == b->cap ? LOCI_STEP_JOB : wait_for_more(c, b);
 }

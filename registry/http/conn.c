@@ -370,7 +370,12 @@ void loci__conn_pump(struct loci__conn *c)
 		h2o_socket_read_start(c->sock, on_readable);
 	if (want != LOCI_STEP_READ && h2o_socket_is_reading(c->sock))
 		h2o_socket_read_stop(c->sock);
-	/* Out of steps: notify_write comes back after the next poll. */
+	/* Out of steps: notify_write comes back after the next poll, or when a client that sends
+	 * requests without reading responses reads some. */
+	if (want == LOCI_STEP_AGAIN)
+		loci__conn_timer(c, LOCI_TIMER_WRITE, true);
+	if (want == LOCI_STEP_JOB)
+		loci__conn_timer(c, LOCI_TIMER_NONE, false);
 	if ((want == LOCI_STEP_WRITE || want == LOCI_STEP_AGAIN) && !h2o_socket_is_writing(c->sock))
 		h2o_socket_notify_write(c->sock, on_writable);
 }

@@ -48,7 +48,7 @@ static void run_job(struct loci__job *j)
 {
 	struct loci__exchange *ex = H2O_STRUCT_FROM_MEMBER(struct loci__exchange, job, j);
 	ex->work(ex);
-	h2o_multithread_send_message(&ex->loop->receiver, &ex->done);
+	loci__loop_send(ex->loop, &ex->done);
 }
 
 static void submit(struct loci__exchange *ex, void (*work)(struct loci__exchange *ex))

@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define BACKLOG      1024
 #define HOST_MAX     254
 #define PAIR_TRIES   8 /* for a port that is free in both families */
 #define N_FAMILIES   2
@@ -131,7 +130,7 @@ static int bind_one(const union address *a, bool first)
 		return -1;
 	if (first && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
 		return -1;
-	if (listen(fd, BACKLOG) < 0)
+	if (listen(fd, LOCI_HTTP_BACKLOG) < 0)
 		return -1;
 	return loci__steal_fd(&fd);
 }
@@ -224,7 +223,8 @@ static int open_tcp(const char *address, struct loci__listener *l, struct loci_e
 /* A socket file that nobody answers on is left over from a process that died. */
 static void remove_stale(const struct sockaddr_un *a)
 {
-	loci__cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* Non-blocking: a live server whose backlog is full would hold us here. */
+	loci__cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 &&
 	    errno == ECONNREFUSED)
 		unlink(a->sun_path);
@@ -248,7 +248,7 @@ static int open_unix(const char *address, struct loci__listener *l, struct loci_
 	l->text = strdup(address);
 	if (!l->unix_path || !l->text)
 		return loci__err_nomem(err);
-	if (listen(fd, BACKLOG) < 0)
+	if (listen(fd, LOCI_HTTP_BACKLOG) < 0)
 		return loci__err_sys(err, "listen on %s", address);
 	for (unsigned i = 0; i < l->n_loops; i++) {
 		l->fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 0);

@@ -8,7 +8,8 @@
 
 #include "loci/error.h"
 
-#define LOCI_HTTP_LISTEN_MAX 64 /* addresses of one server */
+#define LOCI_HTTP_LISTEN_MAX 64   /* addresses of one server */
+#define LOCI_HTTP_BACKLOG    1024 /* connections that wait on one socket */
 
 /* One address as given: a name such as "localhost" or no host at all may be two of the kernel's. */
 struct loci__listener {

@@ -7,8 +7,8 @@
 #include "core/base/logger.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <string.h>
 
 #define ACCEPT_PAUSE_MS 100 /* when fds are out: a level-triggered listener would spin */
@@ -62,6 +62,17 @@ static bool is_full(const struct loci__http_shared *s)
 	return atomic_load(&s->connections) >= s->max_connections;
 }
 
+/* Logged once, not at every try. */
+static bool hold_up(struct loci__http_loop *l, const char *why)
+{
+	if (!l->held_up)
+		loci__log(l->shared->log, LOCI_LOG_WARN, "http",
+		          "accept: %s (%u connections); new ones wait", why,
+		          atomic_load(&l->shared->connections));
+	l->held_up = true;
+	return false;
+}
+
 /* Accepts up to max connections that wait; false when it had to stop before their end. */
 static bool accept_waiting(struct loci__http_loop *l, h2o_socket_t *listener, int max)
 {
@@ -69,16 +80,15 @@ static bool accept_waiting(struct loci__http_loop *l, h2o_socket_t *listener, in
 		struct sockaddr_storage from = {0};
 		socklen_t n = sizeof(from);
 		if (is_full(l->shared))
-			return false;
+			return hold_up(l, "as many as may be");
 		int fd = accept4(h2o_socket_get_fd(listener), (struct sockaddr *)&from, &n,
 		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			loci__conn_accept(l, fd, (struct sockaddr *)&from);
 		} else if (out_of_resources(errno)) {
-			loci__log(l->shared->log, LOCI_LOG_WARN, "http", "accept: %s",
-			          strerror(errno));
-			return false;
+			return hold_up(l, strerror(errno));
 		} else if (errno == EAGAIN) {
+			l->held_up = false;
 			break;
 		} /* anything else is about that one connection, which is gone */
 	}
@@ -133,12 +143,13 @@ static void on_drain_over(h2o_timeout_entry_t *entry)
 static void begin_drain(struct loci__http_loop *l)
 {
 	l->draining = true;
-	/* Who connected before is served: closing the socket would reset them. */
+	h2o_timeout_link(l->ev, &l->drain, &l->drain_entry);
+	/* Who connected before is served: closing the socket would reset them. Others keep coming
+	 * meanwhile, so no more than can have waited. */
 	for (size_t i = 0; i < l->n_listeners; i++)
-		accept_waiting(l, l->listeners[i], INT_MAX);
+		accept_waiting(l, l->listeners[i], LOCI_HTTP_BACKLOG + 1);
 	stop_listening(l);
 	foreach_conn(l, loci__conn_close_if_idle);
-	h2o_timeout_link(l->ev, &l->drain, &l->drain_entry);
 }
 
 /* --- life --- */
@@ -170,6 +181,14 @@ void loci__loop_init(struct loci__http_loop *l, struct loci__http_shared *shared
 	h2o_multithread_register_receiver(l->queue, &l->receiver, on_messages);
 }
 
+/* The loop may see the message, and be at its end, while the call still writes to its pipe. */
+void loci__loop_send(struct loci__http_loop *l, h2o_multithread_message_t *message)
+{
+	atomic_fetch_add(&l->n_senders, 1);
+	h2o_multithread_send_message(&l->receiver, message);
+	atomic_fetch_sub(&l->n_senders, 1);
+}
+
 void loci__loop_wake(struct loci__http_loop *l)
 {
 	h2o_multithread_send_message(&l->receiver, NULL);
@@ -194,6 +213,8 @@ void loci__loop_done(struct loci__http_loop *l)
 	h2o_timeout_dispose(l->ev, &l->accept_pause);
 	for (int i = 0; i < LOCI_TIMERS_; i++)
 		h2o_timeout_dispose(l->ev, &l->timers[i]);
+	while (atomic_load(&l->n_senders))
+		sched_yield();
 	h2o_multithread_unregister_receiver(l->queue, &l->receiver);
 	h2o_multithread_destroy_queue(l->queue);
 }

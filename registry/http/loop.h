@@ -51,13 +51,15 @@ struct loci__http_loop {
 	h2o_timeout_t timers[LOCI_TIMERS_];
 	h2o_timeout_t accept_pause;
 	h2o_timeout_entry_t accept_entry;
+	bool held_up; /* clients wait, and the log says so */
 	h2o_timeout_t drain;
 	h2o_timeout_entry_t drain_entry;
 	h2o_socket_t *listeners[LOCI_HTTP_LISTEN_MAX * 2];
 	size_t n_listeners;
 	h2o_linklist_t conns;
 	size_t n_conns;
-	size_t n_jobs; /* on workers; the loop must outlive them */
+	size_t n_jobs;         /* on workers; the loop must outlive them */
+	atomic_uint n_senders; /* workers inside of a call on .receiver */
 	bool draining;
 	uint64_t date_at; /* second of .date */
 	char date[LOCI_HTTP_DATE_MAX];
@@ -70,6 +72,8 @@ void loci__loop_listen(struct loci__http_loop *l, int take_fd);
 /* Until shared->stopping and all is drained. */
 void loci__loop_run(struct loci__http_loop *l);
 void loci__loop_done(struct loci__http_loop *l);
+/* For workers: hands a finished job's message to .receiver. */
+void loci__loop_send(struct loci__http_loop *l, h2o_multithread_message_t *message);
 /* From any thread, between _init and _done: looks at shared->stopping. */
 void loci__loop_wake(struct loci__http_loop *l);
 /* "Sun, 06 Nov 1994 08:49:37 GMT" */

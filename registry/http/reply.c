@@ -191,6 +191,16 @@ static enum loci__step send_memory(struct loci__conn *c, struct loci__reply *r)
 	return r->iov[0].iov_len + r->iov[1].iov_len ? blocked(c, true) : LOCI_STEP_AGAIN;
 }
 
+/* The client's going away is none of the file's errors. */
+static enum loci__step lost(struct loci__conn *c, const struct loci__exchange *ex, int sys_errno)
+{
+	if (sys_errno != EPIPE && sys_errno != ECONNRESET && sys_errno != ETIMEDOUT)
+		loci__log(c->loop->shared->log, LOCI_LOG_ERROR, "http",
+		          "response to %s: send the file: %s", ex->head.target,
+		          strerror(sys_errno));
+	return LOCI_STEP_CLOSE;
+}
+
 static enum loci__step send_file(struct loci__conn *c, struct loci__exchange *ex)
 {
 	struct loci__reply *r = &ex->reply;
@@ -200,7 +210,8 @@ static enum loci__step send_file(struct loci__conn *c, struct loci__exchange *ex
 		ssize_t n =
 		        c->stream.ops->send_file(&c->stream, ex->rs->file_fd, r->file_off, want);
 		if (n < 0)
-			return errno == EAGAIN ? blocked(c, burst < FILE_BURST) : LOCI_STEP_CLOSE;
+			return errno == EAGAIN ? blocked(c, burst < FILE_BURST)
+			                       : lost(c, ex, errno);
 		if (n == 0) {
 			loci__log(c->loop->shared->log, LOCI_LOG_ERROR, "http",
 			          "response to %s: the file ends %llu bytes early", ex->head.target,

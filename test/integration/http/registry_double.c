@@ -268,6 +268,16 @@ static struct loci_http_response *on_file(const struct route_args *a)
 	return file_response(a->n[0], a->n[1]);
 }
 
+/* A file that cannot be sent. */
+static struct loci_http_response *on_broken(const struct route_args *a)
+{
+	struct loci_http_response *rs = file_response(0, 100);
+	(void)a;
+	loci__close_fd(&rs->file_fd);
+	rs->file_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return rs;
+}
+
 static struct loci_http_response *on_short(const struct route_args *a)
 {
 	struct stat st = {0};
@@ -372,23 +382,15 @@ static const struct route {
 	bool blocks;
 	struct loci_http_response *(*fn)(const struct route_args *a);
 } routes[] = {
-        {"/small", 0, false, on_small},
-        {"/memory", 1, false, on_memory},
-        {"/file", 2, false, on_file},
-        {"/short", 1, false, on_short},
-        {"/echo", 0, false, on_echo},
-        {"/stats", 0, false, on_stats},
-        {"/sink", 0, true, on_sink},
-        {"/inline-sink", 0, false, on_sink},
-        {"/gated", 0, false, on_gated},
-        {"/full", 1, false, on_full},
-        {"/stuck", 1, false, on_stuck},
-        {"/deny", 0, false, on_deny},
-        {"/forged", 0, false, on_forged},
-        {"/nothing", 0, false, on_nothing},
-        {"/wait", 0, true, on_wait},
-        {"/gate/open", 0, false, on_gate_open},
-        {"/gate/close", 0, false, on_gate_close},
+        {"/small", 0, false, on_small},         {"/memory", 1, false, on_memory},
+        {"/file", 2, false, on_file},           {"/broken", 0, false, on_broken},
+        {"/short", 1, false, on_short},         {"/echo", 0, false, on_echo},
+        {"/stats", 0, false, on_stats},         {"/sink", 0, true, on_sink},
+        {"/inline-sink", 0, false, on_sink},    {"/gated", 0, false, on_gated},
+        {"/full", 1, false, on_full},           {"/stuck", 1, false, on_stuck},
+        {"/deny", 0, false, on_deny},           {"/forged", 0, false, on_forged},
+        {"/nothing", 0, false, on_nothing},     {"/wait", 0, true, on_wait},
+        {"/gate/open", 0, false, on_gate_open}, {"/gate/close", 0, false, on_gate_close},
 };
 
 static bool matches(const struct route *r, const char *target, uint64_t n[2])

@@ -116,6 +116,8 @@ class Listen(unittest.TestCase):
                 c.send(request("GET", "/small"))
                 c.response()
             self.assertTrue(late.is_silent())
+            said = until("the log says so", lambda: [e[""] for e in server.log if "accept: " in e[""]])
+            self.assertIn("as many as may be (4 connections)", said[0])
             clients[0].s.close()
             self.assertEqual(late.response().body, b"hello\n")
             for c in clients[1:]:

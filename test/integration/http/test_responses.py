@@ -51,6 +51,14 @@ class Responses(TestCase):
             with self.assertRaises((EOFError, ConnectionError)):
                 c.response(sink=lambda piece: None)
 
+    def test_file_that_cannot_be_read_cuts_the_connection(self):
+        with self.server.connect() as c:
+            c.send(request("GET", "/broken"))
+            with self.assertRaises((EOFError, ConnectionError)):
+                c.response()
+        said = until("the log says why", lambda: [e[""] for e in self.server.log if "/broken: " in e[""]])
+        self.assertIn("response to /broken: send the file: Invalid argument", said[0])
+
     def test_forged_header_is_not_sent(self):
         with self.server.connect() as c:
             c.send(request("GET", "/forged"))

@@ -77,6 +77,23 @@ class Timeouts(TestCase):
                 e = until("the response is given up", lambda: [e for e in self.server.log if e.get("target") == target])[0]
                 self.assertEqual((e["status"], e["reason"]), ("200", "timed out"))
 
+    def test_client_that_sends_requests_and_reads_nothing(self):
+        with self.server.connect(rcvbuf=4096) as c:
+            c.s.setblocking(False)
+            requests, at = request("GET", "/small") * 1000, 0
+
+            def is_closed():
+                nonlocal at
+                try:
+                    at += c.s.send(requests[at:])
+                except BlockingIOError:
+                    return False
+                except ConnectionError:
+                    return True
+                at %= len(requests)
+
+            until("the connection is given up", is_closed)
+
     def test_linger_ends(self):
         with self.server.connect() as c:
             c.send(request("PUT", "/deny", "Content-Length: 99999999") + b"x")

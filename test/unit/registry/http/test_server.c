@@ -13,8 +13,11 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 static const char *const any_port[] = {"127.0.0.1:0"};
 
@@ -36,15 +39,20 @@ static void *run(void *server)
 	return loci_http_server_run(server, &err) < 0 ? server : NULL;
 }
 
-static int connect_to(const struct loci_http_server *s)
+static struct sockaddr_in address_of(const struct loci_http_server *s)
 {
 	const char *address = loci_http_server_address(s, 0);
 	const char *port = strrchr(address, ':') + 1;
 	uint64_t n;
 	assert_true(loci__parse_u64(port, strlen(port), &n));
-	struct sockaddr_in a = {.sin_family = AF_INET,
-	                        .sin_port = htons((uint16_t)n),
-	                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	return (struct sockaddr_in){.sin_family = AF_INET,
+	                            .sin_port = htons((uint16_t)n),
+	                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+static int connect_to(const struct loci_http_server *s)
+{
+	struct sockaddr_in a = address_of(s);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
@@ -114,6 +122,64 @@ static void test_stop_at_any_moment(void **state)
 	}
 }
 
+#define FLOODERS 300
+
+struct flood {
+	struct sockaddr_in to;
+	atomic_bool over;
+	atomic_uint connected;
+};
+
+/* One connection after the other, without end: with enough of these some always wait. */
+static void *flooder(void *arg)
+{
+	static const char rq[] = "GET /small HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	const struct linger reset = {.l_onoff = 1};
+	struct flood *f = arg;
+	while (!atomic_load(&f->over)) {
+		loci__cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (connect(fd, (struct sockaddr *)&f->to, sizeof(f->to)) < 0)
+			continue;
+		atomic_fetch_add(&f->connected, 1);
+		send(fd, rq, sizeof(rq) - 1, MSG_NOSIGNAL);
+		char answer[1024];
+		while (recv(fd, answer, sizeof(answer), 0) > 0)
+			;
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	}
+	return NULL;
+}
+
+/* Connections that never cease to come do not keep it from stopping. */
+static void test_stop_in_a_flood(void **state)
+{
+	struct loci_http_server_opts o = options();
+	struct loci_http_server *s;
+	pthread_t thread, flooders[FLOODERS];
+	struct flood f = {0};
+	struct timespec deadline;
+	(void)state;
+	o.loops = 1;
+	assert_int_equal(loci_http_server_new(&o, &s, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, run, s), 0);
+	f.to = address_of(s);
+	for (int i = 0; i < FLOODERS; i++)
+		assert_int_equal(pthread_create(&flooders[i], NULL, flooder, &f), 0);
+	while (atomic_load(&f.connected) < 5 * FLOODERS)
+		sched_yield();
+	loci_http_server_stop(s);
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += 30;
+	int rc = pthread_timedjoin_np(thread, NULL, &deadline);
+	atomic_store(&f.over, true);
+	for (int i = 0; i < FLOODERS; i++)
+		pthread_join(flooders[i], NULL);
+	if (rc)
+		pthread_join(thread, NULL);
+	assert_int_equal(rc, 0);
+	loci_http_server_free(s);
+}
+
 static void test_free_without_run(void **state)
 {
 	struct loci_http_server_opts o = options();
@@ -150,9 +216,8 @@ static void test_options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_two_servers),
-	        cmocka_unit_test(test_stop_at_any_moment),
-	        cmocka_unit_test(test_free_without_run),
+	        cmocka_unit_test(test_two_servers),     cmocka_unit_test(test_stop_at_any_moment),
+	        cmocka_unit_test(test_stop_in_a_flood), cmocka_unit_test(test_free_without_run),
 	        cmocka_unit_test(test_options),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
