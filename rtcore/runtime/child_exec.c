@@ -240,11 +240,12 @@ int loci__child_exec(struct loci__child *c)
 			return -1;
 		return exec_args(c);
 	}
-	if (set_capabilities(c) < 0 || run_start_hooks(c) < 0)
+	if (set_capabilities(c) < 0)
 		return -1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return loci__child_fail(c, "set", "no_new_privs");
-	if (load_filter(c) < 0)
+	/* The hooks' programs are the image's: they may no more than its main one. */
+	if (load_filter(c) < 0 || run_start_hooks(c) < 0)
 		return -1;
 	return exec_args(c);
 }

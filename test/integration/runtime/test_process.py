@@ -245,6 +245,16 @@ class Process(harness.Case):
         self.assertEqual(got["createContainer"]["pid"], 1)
         self.assertGreater(got["createRuntime"]["pid"], 1)
 
+    def test_start_hooks_are_bound_as_the_program_is(self):
+        c = self.config("cat", "/of-hook")
+        c["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "grep -E '^(NoNew|Seccomp:|CapBnd)' /proc/self/status > /of-hook"]}]}
+        c["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW",
+                                 "syscalls": [{"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}
+        for nnp in (True, False):
+            c["process"]["noNewPrivileges"] = nnp
+            r = self.run_container(c)
+            self.assertEqual((r.returncode, r.stdout), (0, "CapBnd:\t0000000000000021\nNoNewPrivs:\t%d\nSeccomp:\t2\n" % nnp), r.stderr)
+
     def test_failing_hooks(self):
         for kind in ("prestart", "createRuntime", "createContainer", "poststart"):
             c = self.config("sleep", "1000")
