@@ -13,10 +13,15 @@
 /* Of a page, so that its text stays a few MiB. */
 #define LIST_MAX_MAX 10000
 
-static int check_opts(const struct loci_registry_opts *o, struct loci_error *err)
+/* A caller that was built with an older header has fewer fields: the rest is default. */
+static int take_opts(const struct loci_registry_opts *given, struct loci_registry_opts *o,
+                     struct loci_error *err)
 {
-	if (!o || o->struct_size != sizeof(*o))
-		return loci__err_set(err, LOCI_E_INVALID, "registry: options of another version");
+	size_t n = given ? given->struct_size : 0;
+	if (n == 0)
+		return loci__err_set(err, LOCI_E_INVALID, "registry: struct_size is not set");
+	*o = (struct loci_registry_opts){0};
+	memcpy(o, given, n < sizeof(*o) ? n : sizeof(*o));
 	if (!o->store)
 		return loci__err_set(err, LOCI_E_INVALID, "registry: no store");
 	if (o->list_max > LIST_MAX_MAX)
@@ -27,24 +32,26 @@ static int check_opts(const struct loci_registry_opts *o, struct loci_error *err
 	return 0;
 }
 
-int loci_registry_new(const struct loci_registry_opts *o, struct loci_registry **ret,
+int loci_registry_new(const struct loci_registry_opts *given, struct loci_registry **ret,
                       struct loci_error *err)
 {
-	int r = check_opts(o, err);
+	struct loci_registry_opts opts;
+	int r = take_opts(given, &opts, err);
 	if (r < 0)
 		return r;
 	struct loci_registry *reg = calloc(1, sizeof(*reg));
 	if (!reg)
 		return loci__err_nomem(err);
-	reg->store = o->store;
-	if (o->log)
-		reg->log = *o->log;
-	reg->max_manifest_size = o->max_manifest_size ? o->max_manifest_size : DEFAULT_MAX_MANIFEST;
-	reg->max_upload_size = o->max_upload_size ? o->max_upload_size : UINT64_MAX;
-	reg->list_max = o->list_max ? o->list_max : DEFAULT_LIST_MAX;
-	reg->delete_disabled = o->delete_disabled;
-	reg->read_only = o->read_only;
-	reg->allow_sparse = o->allow_sparse;
+	reg->store = opts.store;
+	if (opts.log)
+		reg->log = *opts.log;
+	reg->max_manifest_size =
+	        opts.max_manifest_size ? opts.max_manifest_size : DEFAULT_MAX_MANIFEST;
+	reg->max_upload_size = opts.max_upload_size ? opts.max_upload_size : UINT64_MAX;
+	reg->list_max = opts.list_max ? opts.list_max : DEFAULT_LIST_MAX;
+	reg->delete_disabled = opts.delete_disabled;
+	reg->read_only = opts.read_only;
+	reg->allow_sparse = opts.allow_sparse;
 	*ret = reg;
 	return 0;
 }

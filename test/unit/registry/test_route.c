@@ -259,13 +259,46 @@ static void test_names(void **state)
 	fixture_close(&f);
 }
 
+/* Fields are appended: who was built with fewer of them gets the defaults of the others. */
+static void test_options_of_an_older_caller(void **state)
+{
+	struct fixture f;
+	(void)state;
+	fixture_open(&f, NULL);
+	struct loci_registry_opts o = {.struct_size =
+	                                       offsetof(struct loci_registry_opts, read_only),
+	                               .store = f.store,
+	                               .read_only = true};
+	struct loci_registry *all = f.registry;
+	assert_int_equal(loci_registry_new(&o, &f.registry, NULL), 0);
+	expect(&f, 202, "POST", "/v2/a/blobs/uploads/");
+	loci_registry_free(f.registry);
+	o.struct_size = sizeof(o) + 8; /* a newer one */
+	struct {
+		struct loci_registry_opts o;
+		char more[8];
+	} newer = {.o = o};
+	assert_int_equal(loci_registry_new(&newer.o, &f.registry, NULL), 0);
+	expect(&f, 405, "POST", "/v2/a/blobs/uploads/");
+	loci_registry_free(f.registry);
+	o.struct_size = 0;
+	assert_int_equal(loci_registry_new(&o, &f.registry, NULL), LOCI_E_INVALID);
+	f.registry = all;
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_paths),     cmocka_unit_test(test_every_row),
-	        cmocka_unit_test(test_requests),  cmocka_unit_test(test_other_methods),
-	        cmocka_unit_test(test_read_only), cmocka_unit_test(test_delete_disabled),
-	        cmocka_unit_test(test_nowhere),   cmocka_unit_test(test_names),
+	        cmocka_unit_test(test_paths),
+	        cmocka_unit_test(test_every_row),
+	        cmocka_unit_test(test_requests),
+	        cmocka_unit_test(test_other_methods),
+	        cmocka_unit_test(test_read_only),
+	        cmocka_unit_test(test_delete_disabled),
+	        cmocka_unit_test(test_nowhere),
+	        cmocka_unit_test(test_names),
+	        cmocka_unit_test(test_options_of_an_older_caller),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
