@@ -32,6 +32,7 @@ struct crew {
 	unsigned n_layers;
 	atomic_uint next;
 	atomic_bool stop;
+	atomic_bool masked;   /* the process's umask stays in force */
 	pthread_mutex_t lock; /* for what follows, and for the progress callback */
 	int failed;           /* the first failure, 0: none */
 	struct loci_error error;
@@ -118,7 +119,8 @@ static int fill_staging(struct crew *c, const struct layer *l, int root_fd, unsi
 	const struct loci_layer_job job = {.root_fd = root_fd,
 	                                   .media_type = l->blob->media_type,
 	                                   .in = &in,
-	                                   .alg = l->diff_id->alg};
+	                                   .alg = l->diff_id->alg,
+	                                   .masked = atomic_load(&c->masked)};
 	rc = loci__unpack_run(&job, c->opts, &stats, err);
 	if (rc == 0)
 		rc = check_diff_id(l, &stats.diff_id, err);
@@ -174,10 +176,13 @@ static void *worker_main(void *arg)
 {
 	struct crew *c = arg;
 	struct loci_error err = {0};
-	/* The umask belongs to a process; this thread gets one of its own. */
-	int rc = unshare(CLONE_FS) < 0 ? loci__err_sys(&err, "unshare the umask of a thread") : 0;
-	if (rc == 0)
+	int rc = 0;
+	/* The umask belongs to a process; this thread gets one of its own. Container engines'
+	 * filters forbid that: it costs a chmod for each file then. */
+	if (unshare(CLONE_FS) == 0)
 		umask(0);
+	else
+		atomic_store(&c->masked, true);
 	while (rc == 0 && !atomic_load(&c->stop)) {
 		unsigned i = atomic_fetch_add(&c->next, 1);
 		if (i >= c->n_layers)

@@ -141,6 +141,7 @@ int loci__unpack_run(const struct loci_layer_job *job, const struct loci_unpack_
 	        .max_bytes = opts->max_bytes,
 	        .reserve = opts->reserve,
 	        .rootless = opts->flags & LOCI_UNPACK_ROOTLESS,
+	        .masked = job->masked,
 	};
 	bool two = job->stages == LOCI_STAGES_TWO ||
 	           (job->stages == LOCI_STAGES_AUTO && loci__unpack_cores() > 1);

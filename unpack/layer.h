@@ -18,6 +18,7 @@ struct loci_layer_job {
 	const struct loci_reader *in;
 	int alg;                 /* of the diff ID, enum loci_digest_alg */
 	enum loci_stages stages; /* threads: inflating and writing in one, or in one each */
+	bool masked;             /* the umask may be anything */
 };
 
 /* opts must be filled (see loci__unpack_opts). */

@@ -6,7 +6,8 @@
  * Whiteouts become what overlayfs understands. The last entry of a name wins, as in a sequence of
  * changes; what it replaces is removed, never written through.
  *
- * umask must be 0 in the calling thread. Nobody else may write below the root meanwhile.
+ * umask must be 0 in the calling thread, unless masked. Nobody else may write below the root
+ * meanwhile.
  */
 #ifndef LOCI_UNPACK_SINK_H
 #define LOCI_UNPACK_SINK_H
@@ -19,6 +20,7 @@ struct loci_sink_opts {
 	uint64_t max_bytes; /* of all files, holes included */
 	uint64_t reserve;   /* bytes of the file system to leave free */
 	bool rootless;
+	bool masked; /* the umask may be anything: each mode is set once more */
 };
 
 struct loci_sink;

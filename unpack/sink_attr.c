@@ -119,7 +119,7 @@ int loci__sink_attr_fd(struct loci_sink *s, int fd, const struct loci_tar_entry 
 		if (fchmod(fd, mode) < 0)
 			return loci__sink_sys(err, "change the mode");
 	} else {
-		if (mode & SPECIAL_BITS && fchmod(fd, mode) < 0)
+		if ((mode & SPECIAL_BITS || s->o.masked) && fchmod(fd, mode) < 0)
 			return loci__sink_sys(err, "change the mode");
 		int rc = e->n_xattrs ? loci__sink_xattrs(s, fd, e, err) : 0;
 		if (rc < 0)
@@ -139,7 +139,7 @@ int loci__sink_attr_at(struct loci_sink *s, int parent, const char *name,
 	if (!keeps && fchownat(parent, name, (uid_t)e->uid, (gid_t)e->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return loci__sink_sys(err, "change the owner");
 	/* The name was made a moment ago and is no symlink here. */
-	if (e->type != LOCI_TAR_SYMLINK && mode & SPECIAL_BITS &&
+	if (e->type != LOCI_TAR_SYMLINK && (mode & SPECIAL_BITS || s->o.masked) &&
 	    fchmodat(parent, name, mode, 0) < 0)
 		return loci__sink_sys(err, "change the mode");
 	if (e->n_xattrs)

@@ -78,13 +78,20 @@ int loci__sink_clear(struct loci_sink *s, int parent, const char *name, struct l
 	return loci__rm_tree(parent, name, err);
 }
 
+/* As mkdirat, whatever the umask. */
+static int make_dir_at(const struct loci_sink *s, int parent, const char *name, mode_t mode)
+{
+	int rc = mkdirat(parent, name, mode);
+	return rc == 0 && s->o.masked ? fchmodat(parent, name, mode, 0) : rc;
+}
+
 /* A directory where there was none; when it takes the place of a whiteout or of a file, this layer
  * has already said that lower layers' content of that name is gone. */
 static int make_in_place(struct loci_sink *s, int parent, const char *name, mode_t mode,
                          struct loci_error *err)
 {
 	s->stale = s->replaced = s->again = true;
-	if (unlinkat(parent, name, 0) < 0 || mkdirat(parent, name, mode) < 0)
+	if (unlinkat(parent, name, 0) < 0 || make_dir_at(s, parent, name, mode) < 0)
 		return loci__sink_sys(err, "make a directory in the place of something else");
 	return loci__sink_set_opaque(s, parent, name, err);
 }
@@ -139,7 +146,7 @@ static int step_down(struct loci_sink *s, const char *part, struct loci_error *e
 	if (fd < 0 && errno == ENOENT && s->finishing)
 		return gone(err);
 	if (fd < 0 && errno == ENOENT) {
-		if (mkdirat(parent, part, 0755) < 0)
+		if (make_dir_at(s, parent, part, 0755) < 0)
 			return loci__sink_sys(err, "make its parent");
 		fd = openat(parent, part, STEP);
 	}
@@ -231,7 +238,7 @@ int loci__sink_make_dir(struct loci_sink *s, const struct loci_tar_entry *e, str
 		if (rc < 0)
 			return rc;
 		name = loci__path_last(&s->name);
-		was_there = mkdirat(parent, name, open_mode(s, e)) < 0;
+		was_there = make_dir_at(s, parent, name, open_mode(s, e)) < 0;
 		if (was_there && errno != EEXIST)
 			return loci__sink_sys(err, "make the directory");
 		struct stat st;
