@@ -12,13 +12,14 @@ import argparse
 import hashlib
 import http.client
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
+
+import measure
+import images  # found by measure
 
 CHUNK = 1 << 20
 
@@ -74,18 +75,9 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.pid, self.peak, self.end = pid, 0, threading.Event()
 
-    def status(self, key):
-        with open("/proc/%d/status" % self.pid) as f:
-            return int(re.search(r"%s:\s+(\d+)" % key, f.read()).group(1))
-
     def run(self):
         while not self.end.wait(0.02):
-            self.peak = max(self.peak, self.status("RssAnon"))
-
-    def cpu(self):
-        with open("/proc/%d/stat" % self.pid) as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            self.peak = max(self.peak, measure.status(self.pid, "RssAnon"))
 
 
 def phase(name, watch, total, jobs):
@@ -98,15 +90,15 @@ def phase(name, watch, total, jobs):
             failures.append(e)
 
     threads = [threading.Thread(target=guarded, args=(job,)) for job in jobs]
-    start, cpu = time.monotonic(), watch.cpu()
+    start, cpu = time.monotonic(), measure.cpu(watch.pid)
     for t in threads:
         t.start()
     for t in threads:
         t.join()
     wall = time.monotonic() - start
     print("%-9s %d × %d MiB: %.2f s, %.0f MiB/s, %.2f CPU s, peak RSS %.1f MiB (anonymous %.1f MiB)%s" % (
-        name, len(jobs), total // len(jobs) >> 20, wall, (total >> 20) / wall, watch.cpu() - cpu,
-        watch.status("VmHWM") / 1024, watch.peak / 1024, "".join("\n  FAILED: %s" % f for f in failures)), flush=True)
+        name, len(jobs), total // len(jobs) >> 20, wall, (total >> 20) / wall, measure.cpu(watch.pid) - cpu,
+        measure.status(watch.pid, "VmHWM") / 1024, watch.peak / 1024, "".join("\n  FAILED: %s" % f for f in failures)), flush=True)
     return not failures
 
 
@@ -117,20 +109,10 @@ def main():
     parser.add_argument("--size-mib", type=int, default=1024)
     args = parser.parse_args()
     store = tempfile.mkdtemp(prefix="loci-bench-")
-    log = os.path.join(store, "log")
-    with open(log, "w") as out:
-        server = subprocess.Popen([os.path.join(args.bin, "ociregistry"), "--store", os.path.join(store, "store"),
-                                   "--listen", "127.0.0.1:0"], stderr=out)
+    registry = images.Registry(os.path.abspath(args.bin), store + "/store")
     try:
-        while True:
-            with open(log) as f:
-                if found := re.search(r"listening on \S*?(127\.0\.0\.1:\d+)", f.read()):
-                    break
-            if server.poll() is not None:
-                raise RuntimeError("ociregistry ended with %d" % server.returncode)
-            time.sleep(0.02)
-        address, digests, size = found.group(1), {}, args.size_mib << 20
-        watch = Watch(server.pid)
+        address, digests, size = registry.address, {}, args.size_mib << 20
+        watch = Watch(registry.process.pid)
         watch.start()
         ok = phase("uploads", watch, size * args.clients,
                    [lambda s=s: upload(address, s, args.size_mib, digests) for s in range(args.clients)])
@@ -139,8 +121,7 @@ def main():
         watch.end.set()
         watch.join()
     finally:
-        server.terminate()
-        server.wait()
+        registry.close()
         shutil.rmtree(store)
     return 0 if ok and len(digests) == args.clients else 1
 

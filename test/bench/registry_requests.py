@@ -18,9 +18,8 @@ import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "..", "interop"), os.path.join(HERE, "..", "images")]
-import images  # noqa: E402
+import measure
+import images  # found by measure
 
 ACCEPT = ", ".join(images.ACCEPT)
 
@@ -51,21 +50,15 @@ class DockerRegistry(images.Registry):
         self.process.wait()
 
 
-def cpu(pid):
-    with open("/proc/%d/stat" % pid) as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def wrk(registry, path, seconds):
-    before = cpu(registry.process.pid)
+    before = measure.cpu(registry.process.pid)
     said = subprocess.run(["wrk", "-t1", "-c32", "-d%ds" % seconds, "-H", "Accept: " + ACCEPT,
                            "http://%s%s" % (registry.address, path)],
                           stdout=subprocess.PIPE, check=True, text=True).stdout
     if "Non-2xx" in said and "missing" not in path:
         raise RuntimeError(said)
     done = int(re.search(r"(\d+) requests in", said).group(1))
-    return float(re.search(r"Requests/sec:\s*([\d.]+)", said).group(1)), done / (cpu(registry.process.pid) - before)
+    return float(re.search(r"Requests/sec:\s*([\d.]+)", said).group(1)), done / (measure.cpu(registry.process.pid) - before)
 
 
 def report(what, medians):
