@@ -361,6 +361,7 @@ static int name_it(struct loci_sink *s, int rc, struct loci_error *err)
 int loci__sink_entry(struct loci_sink *s, const struct loci_tar_entry *e, struct loci_error *err)
 {
 	s->e = e;
+	s->entries++;
 	return name_it(s, enter(s, e, err), err);
 }
 

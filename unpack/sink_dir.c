@@ -142,6 +142,10 @@ static int step_over(struct loci_sink *s, int parent, const char *part, int *ret
 static int step_down(struct loci_sink *s, const char *part, struct loci_error *err)
 {
 	int parent = chain_top(s);
+	if (++s->steps > LOCI_SINK_STEPS + LOCI_SINK_STEPS_ENTRY * s->entries)
+		return loci__err_set(err, LOCI_E_TOO_LARGE,
+		                     "the layer takes more than %llu steps through directories",
+		                     (unsigned long long)(s->steps - 1));
 	int fd = openat(parent, part, STEP);
 	if (fd < 0 && errno == ENOENT && s->finishing)
 		return gone(err);

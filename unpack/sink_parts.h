@@ -12,6 +12,10 @@
 /* Directories on the way to the current one whose fds stay open; deeper chains close the upper
  * ones and walk again when they come back, so that no archive can use up the fds of a process. */
 #define LOCI_SINK_FDS 64
+/* Directories that may be opened on the way to entries: so many at all and so many an entry. Real
+ * layers need one or two; without a limit a small blob keeps a core busy for hours. */
+#define LOCI_SINK_STEPS       ((uint64_t)1000000)
+#define LOCI_SINK_STEPS_ENTRY ((uint64_t)128)
 /* Bytes that names and ACLs of directories may take until the end. */
 #define LOCI_SINK_MAX_LATER ((size_t)256 * 1024 * 1024)
 /* Files between two looks at the free space, and bytes likewise. */
@@ -57,6 +61,8 @@ struct loci_sink {
 	bool finishing;             /* nothing is made any more, and symlinks are followed only: */
 	bool follow;
 
+	uint64_t entries;
+	uint64_t steps; /* of walks */
 	unsigned layer_flags;
 	uint64_t skipped;
 	uint64_t bytes; /* of all files so far */

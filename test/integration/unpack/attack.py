@@ -422,6 +422,13 @@ case("bomb-gz", b"".join(file("f%d" % i, b"\0" * 1000000) for i in range(12)), f
      args=["--max-bytes", "4000000"], expect=Reject(LARGE, "4000000 bytes"))
 case("bomb-entries", b"".join(file("f%d" % i) for i in range(50)), args=["--max-entries", "49"],
      expect=Reject(LARGE, "more than 49 entries"))
+# A few compressed bytes an entry must not cost a walk through a thousand directories each.
+FAR = ["d/" * 900 + "f", "d/" * 450 + "e/" * 450 + "f"]
+case("bomb-walks", b"".join(pax({"path": FAR[i % 2]}) + file("x") for i in range(1500)), fmt="gz",
+     expect=Reject(LARGE, "steps through directories"))
+case("deep-walks-at-limit", b"".join(pax({"path": "d/" * (100 + i % 2 * 28) + "f"}) + file("x")
+                                     for i in range(1500)), fmt="gz",
+     expect=Accept({"d/" * 100 + "f": F("")}))
 case("entries-at-limit", b"".join(file("f%d" % i) for i in range(50)),
      args=["--max-entries", "50"], expect=Accept({"f49": F("")}))
 case("reserve", file("f", "x"), args=["--reserve", str(1 << 50)],
