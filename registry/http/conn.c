@@ -12,6 +12,7 @@
 #include "registry/http/steps.h"
 
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -142,15 +143,29 @@ void loci__conn_timer(struct loci__conn *c, enum loci__timer kind, bool restart)
 	if (c->timer_kind != LOCI_TIMER_NONE)
 		h2o_timeout_unlink(&c->timer);
 	c->timer_kind = kind;
-	if (kind != LOCI_TIMER_NONE)
-		h2o_timeout_link(c->loop->ev, &c->loop->timers[kind], &c->timer);
+	if (kind == LOCI_TIMER_NONE)
+		return;
+	c->timer_at = loci__clock_ms();
+	h2o_timeout_link(c->loop->ev, &c->loop->timers[kind], &c->timer);
+}
+
+/* libh2o's time is the wall clock's: set forward, it ends every timer at once. Half is enough to
+ * tell, and the loop's idea of now may be a little old. */
+static bool fired_early(const struct loci__conn *c)
+{
+	return loci__clock_ms() - c->timer_at < c->loop->timers[c->timer_kind].timeout / 2;
 }
 
 static void on_timer(h2o_timeout_entry_t *entry)
 {
 	struct loci__conn *c = H2O_STRUCT_FROM_MEMBER(struct loci__conn, timer, entry);
 	enum loci__timer kind = c->timer_kind;
+	bool early = fired_early(c);
 	c->timer_kind = LOCI_TIMER_NONE; /* the loop has unlinked it */
+	if (early) {
+		loci__conn_timer(c, kind, true);
+		return;
+	}
 	if (kind == LOCI_TIMER_HEAD) {
 		loci__step_refuse(c, 408, "the request head did not arrive in time");
 	} else if (kind == LOCI_TIMER_BODY && c->state == LOCI_CONN_BODY) {

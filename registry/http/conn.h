@@ -49,6 +49,7 @@ struct loci__conn {
 	enum loci__conn_state state;
 	h2o_timeout_entry_t timer;
 	enum loci__timer timer_kind;
+	uint64_t timer_at; /* when it was started, by the clock that nobody sets */
 	struct loci__input in;
 	size_t scanned;            /* of in, by the search for the head's end */
 	bool readable;             /* a read may give something */

@@ -194,13 +194,39 @@ void loci__loop_wake(struct loci__http_loop *l)
 	h2o_multithread_send_message(&l->receiver, NULL);
 }
 
+/* --- the clock --- */
+
+/* Starts the timers anew that seem to have been started later than now. */
+static void start_anew(h2o_timeout_t *t, uint64_t now)
+{
+	for (h2o_linklist_t *at = t->_entries.next; at != &t->_entries; at = at->next) {
+		h2o_timeout_entry_t *e = H2O_STRUCT_FROM_MEMBER(h2o_timeout_entry_t, _link, at);
+		if (e->registered_at > now)
+			e->registered_at = now;
+	}
+}
+
+/* One round. libh2o's time is the wall clock's: set back by an hour, no timer would end for one. */
+static void run_once(struct loci__http_loop *l)
+{
+	uint64_t before = h2o_now(l->ev);
+	h2o_evloop_run(l->ev, INT32_MAX); /* -1 on EINTR: no matter */
+	uint64_t now = h2o_now(l->ev);
+	if (now >= before)
+		return;
+	for (int i = 0; i < LOCI_TIMERS_; i++)
+		start_anew(&l->timers[i], now);
+	start_anew(&l->accept_pause, now);
+	start_anew(&l->drain, now);
+}
+
 void loci__loop_run(struct loci__http_loop *l)
 {
 	while (!l->draining || l->n_conns || l->n_jobs) {
 		if (!l->draining && atomic_load(&l->shared->stopping))
 			begin_drain(l);
 		else
-			h2o_evloop_run(l->ev, INT32_MAX); /* -1 on EINTR: no matter */
+			run_once(l);
 	}
 }
 

@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 
 #define HEADERS_MAX 4
 
@@ -268,6 +269,26 @@ static struct loci_http_response *on_file(const struct route_args *a)
 	return file_response(a->n[0], a->n[1]);
 }
 
+/* The clock that libh2o looks at, so that a test can set it. */
+static atomic_long clock_ahead;
+
+LOCI_API int gettimeofday(struct timeval *restrict tv, void *restrict tz)
+{
+	struct timespec now;
+	(void)tz;
+	clock_gettime(CLOCK_REALTIME, &now);
+	tv->tv_sec = now.tv_sec + atomic_load(&clock_ahead);
+	tv->tv_usec = now.tv_nsec / 1000;
+	return 0;
+}
+
+/* "/clock/N": N seconds ahead. */
+static struct loci_http_response *on_clock(const struct route_args *a)
+{
+	atomic_store(&clock_ahead, (long)a->n[0]);
+	return text(200, "set\n");
+}
+
 /* A file that cannot be sent. */
 static struct loci_http_response *on_broken(const struct route_args *a)
 {
@@ -391,6 +412,7 @@ static const struct route {
         {"/deny", 0, false, on_deny},           {"/forged", 0, false, on_forged},
         {"/nothing", 0, false, on_nothing},     {"/wait", 0, true, on_wait},
         {"/gate/open", 0, false, on_gate_open}, {"/gate/close", 0, false, on_gate_close},
+        {"/clock", 1, false, on_clock},
 };
 
 static bool matches(const struct route *r, const char *target, uint64_t n[2])

@@ -3,7 +3,7 @@
 
 import unittest
 
-from harness import TestCase, request, until
+from harness import TestCase, request, sink_answer, until
 
 
 class Timeouts(TestCase):
@@ -120,6 +120,26 @@ class Timeouts(TestCase):
                 self.assertTrue(c.is_silent())
             self.server.get("/gate/open")
             self.assertEqual(c.response().status, 201)
+
+
+class Clock(TestCase):
+    """The machine's clock is set while clients wait."""
+
+    options = ("loops=1", "idle_ms=2000")  # the others: tens of seconds
+
+    def test_set_forward_and_back(self):
+        with self.server.connect() as up:
+            up.send(request("PUT", "/sink", "Content-Length: 10") + b"12345")
+            until("the sink is there", lambda: self.server.stats()["sinks"] == 1)
+            self.server.get("/clock/3600")
+            self.server.get("/small")
+            up.send(b"67890")
+            self.assertEqual(up.response().body, sink_answer(b"1234567890"))
+        with self.server.connect() as idle:
+            idle.send(request("GET", "/small"))
+            idle.response()
+            self.server.get("/clock/0")
+            self.assertTrue(idle.at_end())
 
 
 if __name__ == "__main__":
