@@ -46,7 +46,8 @@ struct loci_create_opts {
 	const char *console_socket; /* AF_UNIX path that gets the pty master, as runc sends it; or
 	                               NULL */
 	const char *pid_file;       /* or NULL */
-	unsigned preserve_fds;      /* fds 3 … 3+n-1 are passed on */
+	unsigned preserve_fds;      /* fds 3 … 3+n-1 are passed on: open, and not closed on exec,
+	                               which tells the caller's from this program's own */
 	unsigned flags;             /* enum loci_create_flag */
 	/** With process.terminal and no console_socket: gets the pty master, the caller's. */
 	int *ret_master_fd;
@@ -65,8 +66,8 @@ struct loci_create_opts {
 LOCI_API LOCI_CHECK int loci_runtime_plan(struct loci_runtime *rt, const char *id,
                                           const struct loci_create_opts *o, char **ret,
                                           struct loci_error *err);
-/** Expected errors: EXISTS, INVALID (names the JSON path), NOT_FOUND, UNSUPPORTED, DENIED. On
- * failure nothing is left behind. */
+/** Expected errors: EXISTS, INVALID (names the JSON path), NOT_FOUND, UNSUPPORTED, DENIED, BUSY
+ * (its cgroup has processes, which stay). On failure nothing is left behind. */
 LOCI_API LOCI_CHECK int loci_runtime_create(struct loci_runtime *rt, const char *id,
                                             const struct loci_create_opts *o, pid_t *ret_pid,
                                             struct loci_error *err);
