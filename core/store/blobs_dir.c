@@ -6,10 +6,11 @@
  * Whoever gets the lock looks whether the name still leads to the same file, as the last holder may
  * have published or removed it in between: the file that it has open would then be a blob.
  *
- * Order of a publish: data synced, renamed, the directory synced. The directory blobs/<alg>/xx may
- * be young itself, made by a peer that has not yet synced its parent: the first publish of this
- * process into it syncs the parent too. (The journal groups the syncs of several threads; grouping
- * them here gained nothing.)
+ * Order of a publish: data synced, renamed, the directory synced. Without syncs (relaxed) only a
+ * name that is free is taken so: what stands there already may have been promised. The directory
+ * blobs/<alg>/xx may be young itself, made by a peer that has not yet synced its parent: the first
+ * publish of this process into it syncs the parent too. (The journal groups the syncs of several
+ * threads; grouping them here gained nothing.)
  */
 #include "core/store/blobs_dir.h"
 
@@ -21,6 +22,7 @@
 
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 
@@ -28,6 +30,8 @@
 #define BLOB_MODE      0600
 #define FANOUT         256
 #define TAKE_TRIES_MAX 16
+#define TURN_NAME      ".looked-at"
+#define TURNS_AN_AGE   168                  /* of the 7 days: one an hour */
 #define BLOB_PATH_MAX  (2 + 1 + 2 * 64 + 1) /* "ab/abcd…" */
 #define ALGS           3                    /* index 0 stays empty */
 
@@ -42,6 +46,7 @@ struct dir_session {
 	struct loci_session base;
 	int fd;
 	bool published;
+	bool spoilt;               /* a sync failed: what the disk has of it is not known */
 	struct loci_digest digest; /* of a published one */
 	char name[LOCI_SESSION_NAME_MAX];
 };
@@ -224,14 +229,25 @@ static int dir_session_cut(struct loci_session *base, uint64_t size, struct loci
 
 /* ---- publishing ------------------------------------------------------------------------------ */
 
-static int rename_in(struct dir_blobs *b, struct dir_session *s, int alg_fd, const char *path)
+static int rename_in(struct dir_blobs *b, struct dir_session *s, int alg_fd, const char *path,
+                     unsigned flags)
 {
 	char dir[3] = {path[0], path[1], '\0'};
-	if (renameat(b->uploads_fd, s->name, alg_fd, path) == 0)
+	if (renameat2(b->uploads_fd, s->name, alg_fd, path, flags) == 0)
 		return 0;
 	if (errno != ENOENT || (mkdirat(alg_fd, dir, DIR_MODE) < 0 && errno != EEXIST))
 		return -1;
-	return renameat(b->uploads_fd, s->name, alg_fd, path);
+	return renameat2(b->uploads_fd, s->name, alg_fd, path, flags);
+}
+
+/* The kernel reports a failed write-back once and takes the pages for clean: a second sync would
+ * succeed over bytes that never got to the disk. So the session has to go. */
+static int sync_data(struct dir_session *s, struct loci_error *err)
+{
+	if (fdatasync(s->fd) == 0)
+		return 0;
+	s->spoilt = true;
+	return session_err(s, "sync", err);
 }
 
 static int sync_name(struct dir_blobs *b, const struct loci_digest *d, int alg_fd, const char *path)
@@ -257,17 +273,23 @@ static int dir_session_publish(struct loci_session *base, const struct loci_dige
 	char path[BLOB_PATH_MAX];
 	int alg_fd = alg_dir(b, d);
 	blob_path(d, path);
-	if (sync && fdatasync(s->fd) < 0)
-		return session_err(s, "sync", err);
-	if (rename_in(b, s, alg_fd, path) < 0)
+	if (!sync && rename_in(b, s, alg_fd, path, RENAME_NOREPLACE) == 0) {
+		s->published = true;
+		s->digest = *d;
+		return 0;
+	}
+	int rc = sync_data(s, err);
+	if (rc < 0)
+		return rc;
+	if (rename_in(b, s, alg_fd, path, 0) < 0)
 		return session_err(s, "publish", err);
 	s->published = true;
 	s->digest = *d;
 	/* Two names of one file: rename leaves both. */
 	if (base->sealed)
 		unlinkat(b->uploads_fd, s->name, 0);
-	if (sync && sync_name(b, d, alg_fd, path) < 0) {
-		int rc = blob_err(d, "sync the name of", err);
+	if (sync_name(b, d, alg_fd, path) < 0) {
+		rc = blob_err(d, "sync the name of", err);
 		base->blobs->ops->session_restore(base);
 		return rc;
 	}
@@ -291,7 +313,7 @@ static void dir_session_restore(struct loci_session *base)
 static void dir_session_close(struct loci_session *take_base, bool discard)
 {
 	struct dir_session *s = session_of(take_base);
-	if (discard && !s->published)
+	if ((discard || s->spoilt) && !s->published)
 		unlinkat(dir_of(take_base->blobs)->uploads_fd, s->name, 0);
 	session_free(s);
 }
@@ -299,22 +321,46 @@ static void dir_session_close(struct loci_session *take_base, bool discard)
 /* ---- upkeep ---------------------------------------------------------------------------------- */
 
 /* 1 when it was removed. */
+static bool is_older(const struct stat *st, uint64_t age_s)
+{
+	return (uint64_t)st->st_mtime + age_s <= loci__clock_epoch();
+}
+
 static int expire_one(struct dir_blobs *b, const char *name, uint64_t age_s)
 {
 	struct stat st;
+	if (fstatat(b->uploads_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+	    !is_older(&st, age_s))
+		return 0;
 	loci__cleanup_close int fd =
 	        openat(b->uploads_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return 0;
-	uint64_t now = loci__clock_epoch();
-	if ((uint64_t)st.st_mtime + age_s > now || flock(fd, LOCK_EX | LOCK_NB) < 0)
+	/* Looked at again under the lock: somebody may have written to it just before. */
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0 ||
+	    !is_older(&st, age_s))
 		return 0;
 	return unlinkat(b->uploads_fd, name, 0) == 0;
+}
+
+/* Looking at every session is not for every open: one process has the turn now and then. */
+static bool is_turn(struct dir_blobs *b, uint64_t age_s)
+{
+	struct stat st;
+	if (fstatat(b->uploads_fd, TURN_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !is_older(&st, age_s / TURNS_AN_AGE) &&
+	    (uint64_t)st.st_mtime <= loci__clock_epoch()) /* else the clock went back */
+		return false;
+	loci__cleanup_close int fd = openat(b->uploads_fd, TURN_NAME,
+	                                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, BLOB_MODE);
+	if (fd >= 0)
+		(void)futimens(fd, /* now= */ NULL);
+	return true;
 }
 
 static int dir_session_expire(struct loci_blobs *base, uint64_t age_s, struct loci_error *err)
 {
 	struct dir_blobs *b = dir_of(base);
+	if (!is_turn(b, age_s))
+		return 0;
 	loci__cleanup_close int fd = openat(b->uploads_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	loci__cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir)

@@ -24,15 +24,19 @@
 #include "core/base/clock.h"
 #include "core/base/cursor.h"
 #include "core/base/err.h"
+#include "core/base/fs.h"
 #include "core/store/byte_lock.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #define MAP_SIZE_MIN    ((uint64_t)1 << 20)
 #define MAP_SIZE_MAX    ((uint64_t)1 << 46) /* half of x86-64's user space */
@@ -41,6 +45,10 @@
 #define GUARD_OPEN      0 /* bytes of the guard file */
 #define GUARD_WRITE     1
 #define GUARD_NAME      "guard"
+#define LOCK_NAME       "lock.mdb"
+#define READER_SIZE     64 /* bytes of a slot in LOCK_NAME */
+#define LOCK_HEAD_MAX   1024
+#define FULL_BELOW      ((uint64_t)64 << 10) /* bytes: a disk with less is full */
 #define INDEX_MODE      0600
 #define RENEW_TRIES_MAX 16
 
@@ -65,9 +73,12 @@ struct lmdb_index {
 	struct lmdb_txn *pool;
 	unsigned pooled;
 	unsigned generation; /* of env, counted up by each repair; written under gate */
-	bool must_grow;      /* the writer's */
+	bool must_grow;      /* the writer's; so are the next two */
+	bool durable;        /* of the transaction under way */
+	bool wrote;
 	struct lmdb_txn writer;
 	int guard_fd;
+	int lock_fd; /* of LOCK_NAME, as long as env is open; see reserve_slots */
 	struct loci_index_opts opts;
 	char path[]; /* absolute */
 };
@@ -125,8 +136,13 @@ static int map_anew(struct lmdb_index *ix, uint64_t n, struct loci_error *err)
 
 static int grow(struct lmdb_index *ix, struct loci_error *err)
 {
-	MDB_envinfo info;
-	mdb_env_info(ix->env, &info);
+	MDB_envinfo info = {0};
+	pthread_rwlock_rdlock(&ix->gate);
+	if (ix->env)
+		mdb_env_info(ix->env, &info);
+	pthread_rwlock_unlock(&ix->gate);
+	if (!info.me_mapsize)
+		return 0; /* the write that follows repairs it first */
 	uint64_t want = (uint64_t)info.me_mapsize * 2;
 	if (want > MAP_SIZE_MAX || !space_is_free(want))
 		return loci__err_set(err, LOCI_E_NO_SPACE,
@@ -281,6 +297,8 @@ static int begin_write(struct lmdb_index *ix, bool durable)
 	/* The environment's flags are the writing thread's alone. Without the sync of the meta page
 	 * a power cut may undo the last commits, in order, and damages nothing. */
 	mdb_env_set_flags(ix->env, MDB_NOMETASYNC, !durable);
+	ix->durable = durable;
+	ix->wrote = false;
 	return mdb_txn_begin(ix->env, /* parent= */ NULL, 0, &ix->writer.txn);
 }
 
@@ -304,7 +322,7 @@ static int lmdb_write_begin(struct loci_index *base, bool durable, struct loci_i
                             struct loci_error *err)
 {
 	struct lmdb_index *ix = lmdb_of(base);
-	if (ix->must_grow && ix->env) {
+	if (ix->must_grow) {
 		int rc = grow(ix, err);
 		if (rc < 0)
 			return rc;
@@ -336,10 +354,24 @@ static int write_err(struct lmdb_index *ix, int rc, const char *what, struct loc
 	return engine_err(err, rc, what);
 }
 
+/* LMDB calls a write that was cut short EIO, though what stopped it was a disk that it filled. */
+static bool is_disk_full(struct lmdb_index *ix)
+{
+	int fd;
+	struct statvfs fs;
+	return mdb_env_get_fd(ix->env, &fd) == 0 && fstatvfs(fd, &fs) == 0 &&
+	       (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BELOW;
+}
+
 static int lmdb_commit(struct loci_index_txn *base, struct loci_error *err)
 {
 	struct lmdb_index *ix = lmdb_of(base->index);
 	int rc = mdb_txn_commit(ix->writer.txn);
+	/* LMDB syncs nothing then; but what was found there may be a relaxed writer's. */
+	if (rc == 0 && ix->durable && !ix->wrote)
+		rc = mdb_env_sync(ix->env, /* force= */ 1);
+	if (rc == EIO && is_disk_full(ix))
+		rc = ENOSPC;
 	write_over(ix);
 	return rc == 0 ? 0 : write_err(ix, rc, "commit", err);
 }
@@ -382,6 +414,7 @@ static int lmdb_put(struct loci_index_txn *base, int table, struct loci_slice ke
 {
 	struct lmdb_index *ix = lmdb_of(base->index);
 	MDB_val k = val_of(key), v = val_of(val);
+	ix->wrote = true;
 	int rc = mdb_put(ix->writer.txn, ix->dbi[table], &k, &v, 0);
 	return rc == 0 ? 0 : write_err(ix, rc, "write a row", err);
 }
@@ -391,6 +424,7 @@ static int lmdb_del(struct loci_index_txn *base, int table, struct loci_slice ke
 {
 	struct lmdb_index *ix = lmdb_of(base->index);
 	MDB_val k = val_of(key);
+	ix->wrote = true;
 	int rc = mdb_del(ix->writer.txn, ix->dbi[table], &k, NULL);
 	if (rc == MDB_NOTFOUND)
 		return LOCI_E_NOT_FOUND;
@@ -453,6 +487,34 @@ static bool is_about_size(int rc)
 	return rc == ENOMEM || rc == EINVAL || rc == EOVERFLOW || rc == EFBIG;
 }
 
+/* Gives every byte of the reader table its block: LMDB maps a file with holes, and a slot that is
+ * first used on a full disk would be a SIGBUS. An errno. */
+static int reserve(int fd, int flags, off_t n)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return errno;
+	if (n < st.st_size)
+		n = st.st_size;
+	if (st.st_blocks * 512 >= n || fallocate(fd, flags, 0, n) == 0)
+		return 0;
+	return errno == ENOSPC || errno == EDQUOT ? errno : 0; /* else: not on this file system */
+}
+
+/* Before LMDB opens the file, which makes it as big as max_readers asks. The fd stays open as long
+ * as the environment, as closing it would drop the locks that LMDB holds on the file. */
+static int reserve_slots(struct lmdb_index *ix)
+{
+	char path[PATH_MAX];
+	if (snprintf(path, sizeof(path), "%s/" LOCK_NAME, ix->path) >= (int)sizeof(path))
+		return ENAMETOOLONG;
+	ix->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, INDEX_MODE);
+	if (ix->lock_fd < 0)
+		return errno;
+	return reserve(ix->lock_fd, FALLOC_FL_KEEP_SIZE,
+	               (off_t)ix->opts.max_readers * READER_SIZE + LOCK_HEAD_MAX);
+}
+
 static int env_new(struct lmdb_index *ix, uint64_t map_size)
 {
 	int rc = mdb_env_create(&ix->env);
@@ -460,10 +522,13 @@ static int env_new(struct lmdb_index *ix, uint64_t map_size)
 		return rc;
 	if ((rc = mdb_env_set_mapsize(ix->env, map_size)) == 0 &&
 	    (rc = mdb_env_set_maxdbs(ix->env, LOCI_INDEX_TABLES)) == 0 &&
-	    (rc = mdb_env_set_maxreaders(ix->env, ix->opts.max_readers)) == 0)
-		rc = mdb_env_open(ix->env, ix->path, MDB_NOTLS | MDB_NORDAHEAD, INDEX_MODE);
+	    (rc = mdb_env_set_maxreaders(ix->env, ix->opts.max_readers)) == 0 &&
+	    (rc = reserve_slots(ix)) == 0 &&
+	    (rc = mdb_env_open(ix->env, ix->path, MDB_NOTLS | MDB_NORDAHEAD, INDEX_MODE)) == 0)
+		rc = reserve(ix->lock_fd, 0, 0);
 	if (rc != 0) {
 		mdb_env_close(ix->env);
+		loci__close_fd(&ix->lock_fd);
 		ix->env = NULL;
 	}
 	return rc;
@@ -527,6 +592,7 @@ static void close_env(struct lmdb_index *ix)
 	/* Without the lock closing is still right, only not exclusive. */
 	bool locked = loci__byte_lock(ix->guard_fd, GUARD_OPEN) == 0;
 	mdb_env_close(ix->env);
+	loci__close_fd(&ix->lock_fd);
 	ix->env = NULL;
 	if (locked)
 		loci__byte_unlock(ix->guard_fd, GUARD_OPEN);
@@ -577,6 +643,13 @@ static int open_tables(struct lmdb_index *ix, MDB_txn *txn, unsigned flags)
 	return 0;
 }
 
+/* So that the index's file keeps its name: LMDB syncs only the file. */
+static int sync_path(const struct lmdb_index *ix)
+{
+	loci__cleanup_close int fd = open(ix->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || loci__sync_dir(fd) < 0 ? errno : 0;
+}
+
 static int make_tables(struct lmdb_index *ix, struct loci_error *err)
 {
 	if (loci__byte_lock(ix->guard_fd, GUARD_WRITE) < 0)
@@ -590,6 +663,8 @@ static int make_tables(struct lmdb_index *ix, struct loci_error *err)
 		else
 			mdb_txn_abort(txn);
 	}
+	if (rc == 0)
+		rc = sync_path(ix);
 	loci__byte_unlock(ix->guard_fd, GUARD_WRITE);
 	return rc == 0 ? 0 : engine_err(err, rc, "make its tables");
 }
@@ -701,6 +776,7 @@ int loci__index_lmdb_open(const char *path, const struct loci_index_opts *opts,
 	pthread_rwlockattr_destroy(&attr);
 	pthread_mutex_init(&ix->pool_lock, NULL);
 	ix->guard_fd = -1;
+	ix->lock_fd = -1;
 	int rc = open_guard(path, &ix->guard_fd, err);
 	if (rc == 0)
 		rc = open_env(ix, opts->pid_wait_ms, err);

@@ -248,6 +248,10 @@ void loci_layer_abort(struct loci_layer_staging *s)
 {
 	if (!s)
 		return;
+	if (loci__store_check(s->st, /* err= */ NULL) < 0) {
+		free(s); /* a forked child's copy: the directory and the locks are the parent's */
+		return;
+	}
 	/* What cannot be removed now is found by the next open. */
 	if (s->dir_fd >= 0)
 		(void)loci__rm_tree(s->st->sh->layers_fd, s->tmp, /* err= */ NULL);
@@ -268,7 +272,9 @@ static int make_way(struct loci_layer_staging *s, const char *path, struct loci_
 	snprintf(aside, sizeof(aside), TMP_PREFIX "%s", id);
 	if (renameat(layers_fd, path, layers_fd, aside) < 0)
 		return errno == ENOENT ? 0 : loci__err_sys(err, "move 'layers/%s' away", path);
-	return loci__rm_tree(layers_fd, aside, err);
+	/* A peer that opens the store may be removing it, too; what stays is found by the next. */
+	(void)loci__rm_tree(layers_fd, aside, /* err= */ NULL);
+	return 0;
 }
 
 static int move_in(struct loci_layer_staging *s, struct loci_error *err)
@@ -299,7 +305,9 @@ int loci_layer_commit(struct loci_layer_staging *take_s, unsigned flags, struct 
 {
 	struct loci_layer_staging *s = take_s;
 	struct layer_op o = {&s->diff_id, flags};
-	int rc = move_in(s, err);
+	int rc = loci__store_check(s->st, err);
+	if (rc == 0)
+		rc = move_in(s, err);
 	if (rc == 0)
 		rc = loci__store_write(s->st, commit_op, &o, err);
 	if (rc < 0) {

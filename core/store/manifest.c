@@ -52,23 +52,25 @@ static int get_in(struct loci__txn *t, const char *repo, const char *tag,
 {
 	struct loci_digest d;
 	struct loci__manifest_row row;
+	struct loci__member_row member;
 	int rc = 0;
-	if (tag) {
+	if (tag)
 		rc = resolve_tag(t, repo, tag, &d, err);
-		if (rc < 0)
-			return rc;
-	} else {
+	else
 		d = *digest;
-		if (repo) {
-			struct loci__key k = loci__key_of_repo_digest(repo, &d);
-			rc = loci__txn_has(t, LOCI_INDEX_MEMBER, &k, err);
-		}
-	}
+	if (rc < 0)
+		return rc;
+	if (repo)
+		rc = loci__member_row_get(t, repo, &d, &member, err);
 	if (rc == 0)
 		rc = loci__manifest_row_get(t, &d, &row, err);
 	if (rc == LOCI_E_NOT_FOUND)
 		return loci__err_not_found(t, repo, "manifest", loci__digest_text(&d).s, err);
-	return rc < 0 ? rc : copy_out(&d, &row, ret, err);
+	if (rc < 0)
+		return rc;
+	if (repo && member.media_type.n)
+		row.media_type = member.media_type;
+	return copy_out(&d, &row, ret, err);
 }
 
 int loci_manifest_get(struct loci_store *st, const char *repo, const char *tag,

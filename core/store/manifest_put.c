@@ -22,6 +22,7 @@ struct put_op {
 	struct loci_digest digest;
 	const char *media_type;
 	uint64_t lease_until;
+	bool told_new;              /* under this media type for the first time here */
 	struct loci_digest missing; /* out */
 };
 
@@ -87,24 +88,35 @@ static int write_parent(struct loci__txn *t, struct put_op *o, const struct loci
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-/* The same bytes may come again under another media type: the last one holds. */
+static bool is_its_type(const struct put_op *o, struct loci_slice type)
+{
+	return type.n == strlen(o->media_type) && !memcmp(type.p, o->media_type, type.n);
+}
+
+/* The same bytes may come again under another media type. Each repository keeps its own; for the
+ * whole store the puller's last one holds. A subject that was ever seen stays: it is how the
+ * referrers' rows are found again. */
 static int write_bytes(struct loci__txn *t, struct put_op *o, struct loci_error *err)
 {
 	struct loci__manifest_row row;
-	size_t type_n = strlen(o->media_type);
 	int rc = loci__manifest_row_get(t, &o->digest, &row, err);
 	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
 		return rc;
 	bool is_new = rc == LOCI_E_NOT_FOUND;
-	if (!is_new && row.media_type.n == type_n &&
-	    !memcmp(row.media_type.p, o->media_type, type_n))
+	bool retype = is_new || (!o->repo && !is_its_type(o, row.media_type));
+	if (!retype && (row.subject.alg || !o->m->subject))
 		return 0;
+	char type[LOCI_MEDIA_TYPE_MAX];
+	if (retype)
+		row.media_type = (struct loci_slice){o->media_type, strlen(o->media_type)};
+	memcpy(type, row.media_type.p, row.media_type.n); /* the put may move the row */
+	row.media_type.p = type;
 	row.time = is_new ? loci__clock_epoch() : row.time;
-	row.subject = o->m->subject ? o->m->subject->digest : (struct loci_digest){0};
-	row.media_type = (struct loci_slice){o->media_type, type_n};
+	if (is_new || !row.subject.alg)
+		row.subject = o->m->subject ? o->m->subject->digest : (struct loci_digest){0};
 	row.bytes = (struct loci_slice){o->put->bytes, o->put->n};
-	rc = loci__manifest_row_put(t, &o->digest, &row, err);
-	return rc < 0 ? rc : foreach_ref(t, o, write_parent, err);
+	o->told_new = true;
+	return loci__manifest_row_put(t, &o->digest, &row, err);
 }
 
 static int count_member(struct loci__txn *t, const char *repo, struct loci_error *err)
@@ -120,15 +132,21 @@ static int count_member(struct loci__txn *t, const char *repo, struct loci_error
 
 static int write_member(struct loci__txn *t, struct put_op *o, struct loci_error *err)
 {
-	struct loci__key k = loci__key_of_repo_digest(o->repo, &o->digest);
 	struct loci__key holder = loci__key_of_holder(&o->digest, LOCI_HOLDER_MEMBER, o->repo);
-	int rc = loci__txn_has(t, LOCI_INDEX_MEMBER, &k, err);
-	if (rc != LOCI_E_NOT_FOUND)
+	struct loci__member_row row;
+	int rc = loci__member_row_get(t, o->repo, &o->digest, &row, err);
+	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
 		return rc;
-	rc = loci__txn_put_u64(t, LOCI_INDEX_MEMBER, &k, loci__clock_epoch(), err);
-	if (rc == 0)
+	bool is_new = rc == LOCI_E_NOT_FOUND;
+	if (!is_new && is_its_type(o, row.media_type))
+		return 0;
+	o->told_new = true;
+	row.time = is_new ? loci__clock_epoch() : row.time;
+	row.media_type = (struct loci_slice){o->media_type, strlen(o->media_type)};
+	rc = loci__member_row_put(t, o->repo, &o->digest, &row, err);
+	if (rc == 0 && is_new)
 		rc = loci__txn_put(t, LOCI_INDEX_HOLDER, &holder, (struct loci_slice){"", 0}, err);
-	if (rc == 0)
+	if (rc == 0 && is_new)
 		rc = count_member(t, o->repo, err);
 	if (rc < 0 || !o->m->subject)
 		return rc;
@@ -169,6 +187,7 @@ static int put_op(struct loci__txn *t, void *arg, struct loci_error *err)
 {
 	struct put_op *o = arg;
 	int rc = 0;
+	o->told_new = false; /* the transaction may be run again */
 	if (!(o->put->flags & LOCI_MANIFEST_PUT_SPARSE))
 		rc = foreach_ref(t, o, require, err);
 	if (rc == 0)
@@ -176,6 +195,8 @@ static int put_op(struct loci__txn *t, void *arg, struct loci_error *err)
 	if (rc == 0)
 		rc = o->repo ? write_member(t, o, err)
 		             : loci__lease_put(t, &o->digest, o->lease_until, err);
+	if (rc == 0 && o->told_new)
+		rc = foreach_ref(t, o, write_parent, err);
 	for (size_t i = 0; rc == 0 && i < o->put->n_tags; i++)
 		rc = write_tag(t, o, o->put->tags[i], err);
 	return rc;

@@ -53,3 +53,31 @@ int loci__manifest_row_put(struct loci__txn *t, const struct loci_digest *d,
 	struct loci__key k = loci__key_of_digest(d);
 	return loci__txn_put(t, LOCI_INDEX_MANIFEST, &k, (struct loci_slice){b, n}, err);
 }
+
+/* time (8), media type */
+
+int loci__member_row_get(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                         struct loci__member_row *ret, struct loci_error *err)
+{
+	struct loci__key k = loci__key_of_repo_digest(repo, d);
+	struct loci_slice v;
+	int rc = loci__txn_get(t, LOCI_INDEX_MEMBER, &k, &v, err);
+	if (rc < 0)
+		return rc;
+	if (!loci__take_u64le(&v, &ret->time) || v.n > LOCI_MEDIA_TYPE_MAX)
+		return loci__err_set(err, LOCI_E_INTERNAL,
+		                     "index: the row of a repository's manifest is damaged");
+	ret->media_type = v;
+	return 0;
+}
+
+int loci__member_row_put(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                         const struct loci__member_row *row, struct loci_error *err)
+{
+	struct loci__key k = loci__key_of_repo_digest(repo, d);
+	char b[8 + LOCI_MEDIA_TYPE_MAX];
+	loci__put_u64le(b, row->time);
+	memcpy(b + 8, row->media_type.p, row->media_type.n); /* checked: fits */
+	return loci__txn_put(t, LOCI_INDEX_MEMBER, &k,
+	                     (struct loci_slice){b, 8 + row->media_type.n}, err);
+}

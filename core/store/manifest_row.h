@@ -17,6 +17,17 @@ struct loci__manifest_row {
 
 #define LOCI_MEDIA_TYPE_MAX 255 /* bytes; RFC 6838 allows 127 + 1 + 127 */
 
+/* The MEMBER row: when the repository got it, and under which media type: the bytes need not say
+ * it, and what one repository was told is no other's business. */
+struct loci__member_row {
+	uint64_t time;
+	struct loci_slice media_type;
+};
+int loci__member_row_get(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                         struct loci__member_row *ret, struct loci_error *err);
+int loci__member_row_put(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                         const struct loci__member_row *row, struct loci_error *err);
+
 int loci__manifest_row_get(struct loci__txn *t, const struct loci_digest *d,
                            struct loci__manifest_row *ret, struct loci_error *err);
 int loci__manifest_row_put(struct loci__txn *t, const struct loci_digest *d,

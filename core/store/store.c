@@ -134,13 +134,35 @@ static int make_store(int dirfd, const char *dir, struct loci_error *err)
 	return rc;
 }
 
+/* With the parents that are missing; all of their names have to last as the store does. */
+static int make_dir(const char *dir, int *ret_fd, struct loci_error *err)
+{
+	loci__cleanup_close int fd = -1;
+	int rc = loci__mkdirs_open(AT_FDCWD, dir, STORE_MODE, &fd, err);
+	if (rc < 0)
+		return rc;
+	loci__cleanup_close int at = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (const char *slash = dir; at >= 0; slash++) {
+		if (loci__sync_dir(at) < 0)
+			return loci__err_sys(err, "sync a directory above '%s'", dir);
+		slash = strchr(slash, '/');
+		if (!slash)
+			break;
+		int above = openat(at, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		loci__close_fd(&at);
+		at = above;
+	}
+	*ret_fd = loci__steal_fd(&fd);
+	return 0;
+}
+
 static int open_dir(const char *dir, unsigned flags, const struct loci__sys *sys, int *ret_fd,
                     struct loci_error *err)
 {
 	loci__cleanup_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc = 0;
 	if (fd < 0 && errno == ENOENT && !(flags & LOCI_STORE_NO_CREATE))
-		rc = loci__mkdirs_open(AT_FDCWD, dir, STORE_MODE, &fd, err);
+		rc = make_dir(dir, &fd, err);
 	else if (fd < 0)
 		rc = loci__err_sys(err, "open store '%s'", dir);
 	if (rc < 0)
@@ -231,21 +253,26 @@ static int shared_start(struct loci__shared *sh, const char *dir,
 	return sh->idle && sh->leases ? 0 : loci__err_nomem(err);
 }
 
-/* What dead processes left behind; never a reason not to open. */
-static void clean_up(struct loci__shared *sh, const struct loci_store_opts *opts,
-                     const struct loci__sys *sys)
+void loci__sessions_expire(struct loci__shared *sh, const struct loci_log *log)
 {
 	struct loci_error err;
-	int n = sh->blobs->ops->session_expire(sh->blobs, sys->session_age_s, &err);
+	int n = sh->blobs->ops->session_expire(sh->blobs, sh->session_age_s, &err);
 	if (n < 0)
-		loci__log_error(opts->log, LOCI_LOG_WARN, "store", "clean uploads", &err);
+		loci__log_error(log, LOCI_LOG_WARN, "store", "clean uploads", &err);
 	else if (n > 0)
-		loci__log(opts->log, LOCI_LOG_INFO, "store", "removed %d old upload sessions", n);
-	n = loci__layers_clean(sh->layers_fd, &err);
+		loci__log(log, LOCI_LOG_INFO, "store", "removed %d old upload sessions", n);
+}
+
+/* What dead processes left behind; never a reason not to open. */
+static void clean_up(struct loci__shared *sh, const struct loci_log *log)
+{
+	struct loci_error err;
+	loci__sessions_expire(sh, log);
+	int n = loci__layers_clean(sh->layers_fd, &err);
 	if (n < 0)
-		loci__log_error(opts->log, LOCI_LOG_WARN, "store", "clean layers", &err);
+		loci__log_error(log, LOCI_LOG_WARN, "store", "clean layers", &err);
 	else if (n > 0)
-		loci__log(opts->log, LOCI_LOG_INFO, "store", "removed %d unfinished layers", n);
+		loci__log(log, LOCI_LOG_INFO, "store", "removed %d unfinished layers", n);
 }
 
 static struct loci__shared *find_open(const struct stat *st)
@@ -276,10 +303,11 @@ static int shared_get(int *take_dirfd, const char *dir, const struct loci_store_
 	*sh = (struct loci__shared){.dev = st.st_dev, .ino = st.st_ino, .refs = 1};
 	sh->dirfd = loci__steal_fd(take_dirfd);
 	sh->layers_fd = -1;
+	sh->session_age_s = sys->session_age_s;
 	int rc = shared_start(sh, dir, opts, sys, err);
 	if (rc < 0)
 		return rc;
-	clean_up(sh, opts, sys);
+	clean_up(sh, opts->log);
 	sh->next = open_list;
 	open_list = sh;
 	*ret = loci__steal_ptr(&sh);

@@ -27,6 +27,7 @@ struct loci__shared {
 	struct loci__writer *writer;
 	struct loci__idle *idle;
 	struct loci__lease_cache *leases;
+	uint64_t session_age_s;
 	unsigned char *alive; /* a page that reads 0 in a forked child */
 };
 
@@ -42,7 +43,7 @@ struct loci__sys {
 	loci_blobs_open_fn blobs_open;
 	const char *(*remote_fs)(int dirfd); /* name of the network file system below, or NULL */
 	unsigned pid_wait_ms;
-	uint64_t session_age_s; /* older upload sessions are removed at open */
+	uint64_t session_age_s; /* older upload sessions are removed now and then */
 };
 int loci__store_open_with(const char *dir, const struct loci_store_opts *opts,
                           const struct loci__sys *sys, struct loci_store **ret,
@@ -99,6 +100,8 @@ struct loci__digest_text loci__digest_text(const struct loci_digest *d);
 int loci__err_not_found(struct loci__txn *t, const char *repo, const char *what, const char *name,
                         struct loci_error *err);
 
+/* Removes upload sessions that are too old, when it is time to look. */
+void loci__sessions_expire(struct loci__shared *sh, const struct loci_log *log);
 /* layer.c: the staging directories and locks of dead processes. */
 int loci__layers_clean(int layers_fd, struct loci_error *err);
 

@@ -122,6 +122,7 @@ int loci_upload_begin(struct loci_store *st, const char *repo, int alg, struct l
 		alg = LOCI_SHA256;
 	if (!loci_digest_alg_name(alg))
 		return loci__err_set(err, LOCI_E_UNSUPPORTED, "digest algorithm %d", alg);
+	loci__sessions_expire(st->sh, st->opts.log); /* what was given up, in a server that stays */
 	loci__cleanup(upload_free_ptr) struct loci_upload *up = upload_alloc(st, repo, alg);
 	if (!up)
 		return loci__err_nomem(err);
@@ -204,6 +205,11 @@ void loci_upload_close(struct loci_upload *up, bool discard)
 {
 	if (!up)
 		return;
+	if (loci__store_check(up->st, /* err= */ NULL) < 0) {
+		/* A forked child's copy: the file and its lock are the parent's. */
+		upload_free(up);
+		return;
+	}
 	/* Before the lock goes: whoever takes the session next shall find it. */
 	if (!discard && up->h && up->hashed > 0)
 		loci__idle_put(up->st->sh->idle, up->name, up->hashed, loci__steal_ptr(&up->h));
@@ -257,6 +263,9 @@ static int catch_up(struct loci_upload *up, struct loci_error *err)
 int loci_upload_write(struct loci_upload *up, const void *p, size_t n, struct loci_error *err)
 {
 	uint64_t max = up->st->opts.max_blob_size;
+	int rc = loci__store_check(up->st, err);
+	if (rc < 0)
+		return rc;
 	if (n > max || up->offset > max - n)
 		return loci__err_set(err, LOCI_E_TOO_LARGE, "blob: more than %llu bytes",
 		                     (unsigned long long)max);
@@ -266,7 +275,7 @@ int loci_upload_write(struct loci_upload *up, const void *p, size_t n, struct lo
 		                     up->id);
 	if (n == 0)
 		return 0;
-	int rc = catch_up(up, err);
+	rc = catch_up(up, err);
 	if (rc < 0)
 		return rc;
 	rc = up->s->blobs->ops->session_write(up->s, up->offset, p, n, err);
@@ -387,7 +396,9 @@ int loci_upload_commit(struct loci_upload *take_up, const struct loci_digest *wa
 {
 	struct loci_upload *up = take_up;
 	struct loci_digest got;
-	int rc = loci__check_digest(want, err);
+	int rc = loci__store_check(up->st, err);
+	if (rc == 0)
+		rc = loci__check_digest(want, err);
 	if (rc == 0)
 		rc = digest_of(up, want, &got, err);
 	if (rc == 0 && !loci_digest_equal(want, &got))

@@ -102,8 +102,9 @@ LOCI_API uint64_t loci_upload_offset(const struct loci_upload *up);
 LOCI_API LOCI_CHECK int loci_upload_write(struct loci_upload *up, const void *p, size_t n,
                                           struct loci_error *err);
 /** Verifies, syncs, renames into place and makes the blob visible in the repository. On
- *  DIGEST_MISMATCH nothing becomes visible and the session is gone; on any other failure it stays
- *  and can be resumed. Frees up in every case. */
+ *  DIGEST_MISMATCH, and when the disk failed to take the bytes (SYS from the sync), nothing becomes
+ *  visible and the session is gone; on any other failure it stays and can be resumed. Frees up in
+ *  every case. */
 LOCI_API LOCI_CHECK int loci_upload_commit(struct loci_upload *take_up,
                                            const struct loci_digest *want, struct loci_error *err);
 /** Lets go of the session: discard forgets it, otherwise it can be resumed. NULL is fine. */

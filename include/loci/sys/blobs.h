@@ -51,7 +51,9 @@ struct loci_blobs_ops {
 	/** Forgets what lies behind size. */
 	int (*session_cut)(struct loci_session *s, uint64_t size, struct loci_error *err);
 	/** The session's bytes become the blob, replacing one that is there; with sync they are on
-	 *  disk, name and all, when it returns. On failure the session is as it was. */
+	 *  disk, name and all, when it returns. Without, what replaces another is synced all the
+	 *  same. On failure the session is as it was, or gone after its close when the disk may not
+	 *  have its bytes. */
 	int (*session_publish)(struct loci_session *s, const struct loci_digest *d, bool sync,
 	                       struct loci_error *err);
 	/** After a publish that came to nothing: the session exists again, sealed, under its name
@@ -59,8 +61,8 @@ struct loci_blobs_ops {
 	void (*session_restore)(struct loci_session *s);
 	/** Lets go; discard: and forgets it. */
 	void (*session_close)(struct loci_session *take_s, bool discard);
-	/** Forgets the sessions that nobody holds and nobody wrote to for age_s seconds. Returns
-	 * how many, or a negative enum loci_code. */
+	/** Forgets the sessions that nobody holds and nobody wrote to for age_s seconds; called
+	 *  often, looks now and then. Returns how many, or a negative enum loci_code. */
 	int (*session_expire)(struct loci_blobs *b, uint64_t age_s, struct loci_error *err);
 };
 

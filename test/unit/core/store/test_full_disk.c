@@ -16,7 +16,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-enum { DISK = 3 << 20, BLOB = 48 << 10, MAX_BLOBS = 200, SKIPPED = 77 };
+enum { DISK = 3 << 20, BLOB = 48 << 10, MAX_BLOBS = 2000, SKIPPED = 77 };
 
 static bool mount_small(const char *dir)
 {
@@ -152,6 +152,34 @@ static int fill_upload(void *arg)
 	return 0;
 }
 
+/* The reader table is a map of its file: a slot without a block behind it would be a SIGBUS. */
+static int fill_readers(void *arg)
+{
+	enum { READERS = 500 };
+	static struct loci_index_txn *reads[READERS];
+	const struct fixture *f = arg;
+	static char bytes[4096];
+	char ballast[400];
+	struct loci_error err = {0};
+	if (!mount_small(f->dir))
+		return SKIPPED;
+	struct loci_store *st = open_store(f->store);
+	child_check(st != NULL);
+	snprintf(ballast, sizeof(ballast), "%s/ballast", f->dir);
+	int fd = open(ballast, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	child_check(fd >= 0);
+	while (write(fd, bytes, sizeof(bytes)) > 0)
+		;
+	close(fd);
+	struct loci_index *ix = st->sh->index;
+	for (int i = 0; i < READERS; i++)
+		child_check(ix->ops->read_begin(ix, &reads[i], &err) == 0);
+	for (int i = 0; i < READERS; i++)
+		ix->ops->read_end(reads[i]);
+	loci_store_close(st);
+	return 0;
+}
+
 static void run_in_child(void **state, int (*fn)(void *arg))
 {
 	int rc = child_wait(child_start(fn, *state));
@@ -170,6 +198,11 @@ static void test_trap_15_upload_on_a_full_disk(void **state)
 	run_in_child(state, fill_upload);
 }
 
+static void test_trap_15_readers_on_a_full_disk(void **state)
+{
+	run_in_child(state, fill_readers);
+}
+
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup_empty, fixture_teardown)
 
 int main(void)
@@ -177,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        STORE_TEST(test_trap_15_full_disk),
 	        STORE_TEST(test_trap_15_upload_on_a_full_disk),
+	        STORE_TEST(test_trap_15_readers_on_a_full_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

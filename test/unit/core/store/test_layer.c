@@ -218,14 +218,47 @@ static void test_row_and_directory_disagree(void **state)
 	assert_int_equal(count_hidden(f), 0);
 }
 
+static struct loci_layer_staging *inherited;
+
+static int abort_a_copy(void *arg)
+{
+	(void)arg;
+	loci_layer_abort(inherited);
+	return 0;
+}
+
+static int commit_a_copy(void *arg)
+{
+	(void)arg;
+	return loci_layer_commit(inherited, 0, NULL) != LOCI_E_USAGE;
+}
+
+/* A forked child has a copy of the handle; the directory and the locks are the parent's. */
+static void test_a_forked_child_touches_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct loci_digest d = digest_of("forked", 6);
+	assert_loci_ok(loci_layer_begin(f->st, &d, &inherited, &e_));
+	make_file(loci_layer_staging_fd(inherited), "file");
+	assert_int_equal(child_wait(child_start(abort_a_copy, NULL)), 0);
+	assert_int_equal(child_wait(child_start(commit_a_copy, NULL)), 0);
+	assert_int_equal(count_hidden(f), 2);
+	assert_loci_ok(loci_layer_commit(inherited, 0, &e_));
+	assert_true(is_unpacked(f->st, &d));
+}
+
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        STORE_TEST(test_commit_open),        STORE_TEST(test_abort),
-	        STORE_TEST(test_two_layers_at_once), STORE_TEST(test_same_layer_in_threads),
-	        STORE_TEST(test_unpacker_dies),      STORE_TEST(test_row_and_directory_disagree),
+	        STORE_TEST(test_commit_open),
+	        STORE_TEST(test_abort),
+	        STORE_TEST(test_two_layers_at_once),
+	        STORE_TEST(test_same_layer_in_threads),
+	        STORE_TEST(test_unpacker_dies),
+	        STORE_TEST(test_row_and_directory_disagree),
+	        STORE_TEST(test_a_forked_child_touches_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

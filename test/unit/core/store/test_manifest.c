@@ -97,6 +97,60 @@ static int put_text(struct loci_store *st, const char *repo, const char *type, c
 	return loci_manifest_put(st, repo, &put, res, err);
 }
 
+static void assert_type(struct loci_store *st, const char *repo, const char *tag,
+                        const struct loci_digest *d, const char *want)
+{
+	struct loci_manifest_bytes *m;
+	assert_loci_ok(loci_manifest_get(st, repo, tag, tag ? NULL : d, &m, &e_));
+	assert_string_equal(m->media_type, want);
+	loci_manifest_bytes_free(m);
+}
+
+static int tally(void *arg, const struct loci_manifest_bytes *m)
+{
+	(void)m;
+	++*(int *)arg;
+	return 0;
+}
+
+/* The bytes do not say what they are: what one repository was told does not reach another. */
+static void test_media_type_is_the_repositorys_own(void **state)
+{
+	struct fixture *f = *state;
+	static const char other[] = "application/vnd.example+json";
+	struct loci_digest d, subject = digest_of("s", 1);
+	char config[LOCI_DIGEST_STR_MAX], subject_text[LOCI_DIGEST_STR_MAX], text[1000];
+	struct loci_manifest_put_result res;
+	int n = 0;
+	assert_loci_ok(loci_blob_put(f->st, "a", "cfg", 3, NULL, &d, &e_));
+	loci_digest_format(&d, config);
+	loci_digest_format(&subject, subject_text);
+	snprintf(text, sizeof(text),
+	         "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"" LOCI_MEDIA_OCI_CONFIG
+	         "\",\"digest\":\"%s\",\"size\":3},\"layers\":[],\"subject\":{"
+	         "\"mediaType\":\"" LOCI_MEDIA_OCI_MANIFEST "\",\"digest\":\"%s\",\"size\":1}}",
+	         config, subject_text);
+	assert_loci_ok(put_text(f->st, "a", LOCI_MEDIA_OCI_MANIFEST, text, NULL, &res, &e_));
+	assert_loci_ok(put_text(f->st, "b", other, text, NULL, &res, &e_));
+	assert_type(f->st, "a", NULL, &res.digest, LOCI_MEDIA_OCI_MANIFEST);
+	assert_type(f->st, "b", NULL, &res.digest, other);
+	/* The same repository may change its mind; then it is a referrer there, too. */
+	assert_loci_ok(loci_referrer_foreach(f->st, "b", &subject, tally, &n, &e_));
+	assert_int_equal(n, 0);
+	assert_loci_ok(loci_blob_put(f->st, "b", "cfg", 3, NULL, &d, &e_));
+	assert_loci_ok(put_text(f->st, "b", LOCI_MEDIA_OCI_MANIFEST, text, NULL, &res, &e_));
+	assert_type(f->st, "b", NULL, &res.digest, LOCI_MEDIA_OCI_MANIFEST);
+	assert_loci_ok(loci_referrer_foreach(f->st, "b", &subject, tally, &n, &e_));
+	assert_int_equal(n, 1);
+	/* And gone is gone, whatever the others call it. */
+	assert_loci_ok(put_text(f->st, "c", other, text, NULL, &res, &e_));
+	assert_loci_ok(loci_manifest_delete(f->st, "b", &res.digest, &e_));
+	assert_loci_ok(put_text(f->st, "b", other, text, NULL, &res, &e_));
+	n = 0;
+	assert_loci_ok(loci_referrer_foreach(f->st, "b", &subject, tally, &n, &e_));
+	assert_int_equal(n, 0);
+}
+
 static void test_foreign_layers_are_exempt(void **state)
 {
 	struct fixture *f = *state;
@@ -481,6 +535,7 @@ int main(void)
 	        STORE_TEST(test_put_get),
 	        STORE_TEST(test_get_says_what_is_missing),
 	        STORE_TEST(test_references_are_required),
+	        STORE_TEST(test_media_type_is_the_repositorys_own),
 	        STORE_TEST(test_foreign_layers_are_exempt),
 	        STORE_TEST(test_index_entries_are_required),
 	        STORE_TEST(test_put_refuses),

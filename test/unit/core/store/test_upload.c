@@ -343,29 +343,120 @@ static void test_sealed_session(void **state)
 	assert_int_equal(count_sessions(f), 0);
 }
 
-static void test_old_sessions_go_at_open(void **state)
+/* Every session looks 8 days old, and the last look at them as well. */
+static void let_8_days_pass(const struct fixture *f)
 {
-	struct fixture *f = *state;
-	struct loci_upload *old, *young;
-	char path[400], id[LOCI_UPLOAD_ID_MAX];
-	assert_loci_ok(loci_upload_begin(f->st, "a", 0, &old, &e_));
-	loci_upload_close(old, false);
+	char path[400];
 	snprintf(path, sizeof(path), "%s/uploads", f->store);
 	DIR *d = opendir(path);
 	struct timespec past[2] = {{.tv_sec = (time_t)loci__clock_epoch() - 8 * 24 * 3600}};
 	past[1] = past[0];
+	assert_non_null(d);
 	for (struct dirent *e; (e = readdir(d));)
-		if (e->d_name[0] != '.')
+		if (strcmp(e->d_name, "..") != 0)
 			assert_int_equal(utimensat(dirfd(d), e->d_name, past, 0), 0);
 	closedir(d);
-	assert_loci_ok(loci_upload_begin(f->st, "a", 0, &young, &e_));
-	snprintf(id, sizeof(id), "%s", loci_upload_id(young));
-	loci_upload_close(young, false);
+}
+
+static void begin_and_leave(struct loci_store *st, char id[LOCI_UPLOAD_ID_MAX])
+{
+	struct loci_upload *up;
+	assert_loci_ok(loci_upload_begin(st, "a", 0, &up, &e_));
+	snprintf(id, LOCI_UPLOAD_ID_MAX, "%s", loci_upload_id(up));
+	loci_upload_close(up, false);
+}
+
+static void touch_session(const struct fixture *f, const char *id)
+{
+	char path[400];
+	snprintf(path, sizeof(path), "%s/uploads", f->store);
+	DIR *d = opendir(path);
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d));)
+		if (!strncmp(e->d_name, id, strlen(id)))
+			assert_int_equal(utimensat(dirfd(d), e->d_name, NULL, 0), 0);
+	closedir(d);
+}
+
+static void test_old_sessions_go_at_open(void **state)
+{
+	struct fixture *f = *state;
+	struct loci_upload *up;
+	char old[LOCI_UPLOAD_ID_MAX], young[LOCI_UPLOAD_ID_MAX];
+	begin_and_leave(f->st, old);
+	begin_and_leave(f->st, young);
+	let_8_days_pass(f);
+	touch_session(f, young);
 	assert_int_equal(count_sessions(f), 2);
 	fixture_reopen(f);
 	assert_int_equal(count_sessions(f), 1);
-	assert_loci_ok(loci_upload_resume(f->st, "a", id, &young, &e_));
-	loci_upload_close(young, true);
+	assert_loci_ok(loci_upload_resume(f->st, "a", young, &up, &e_));
+	loci_upload_close(up, true);
+}
+
+/* A server runs for months: it does not wait for its restart. One that is held stays. */
+static void test_old_sessions_go_in_a_running_store(void **state)
+{
+	struct fixture *f = *state;
+	struct loci_upload *held;
+	char old[LOCI_UPLOAD_ID_MAX], young[LOCI_UPLOAD_ID_MAX];
+	begin_and_leave(f->st, old);
+	assert_loci_ok(loci_upload_begin(f->st, "a", 0, &held, &e_));
+	let_8_days_pass(f);
+	begin_and_leave(f->st, young);
+	assert_int_equal(count_sessions(f), 2);
+	loci_upload_close(held, true);
+}
+
+/* Opening does not look at every session there is: not again so soon. */
+static void test_an_open_need_not_look_at_sessions(void **state)
+{
+	struct fixture *f = *state;
+	char id[LOCI_UPLOAD_ID_MAX], path[400];
+	begin_and_leave(f->st, id);
+	let_8_days_pass(f);
+	snprintf(path, sizeof(path), "%s/uploads/.looked-at", f->store);
+	assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0);
+	fixture_reopen(f);
+	assert_int_equal(count_sessions(f), 1);
+}
+
+static struct loci_upload *inherited;
+
+static int let_go_of_a_copy(void *arg)
+{
+	struct loci_digest d = digest_of("12", 2);
+	struct loci_error err;
+	(void)arg;
+	child_check(loci_upload_write(inherited, "2", 1, &err) == LOCI_E_USAGE);
+	child_check(loci_upload_commit(inherited, &d, &err) == LOCI_E_USAGE);
+	return 0;
+}
+
+static int discard_a_copy(void *arg)
+{
+	(void)arg;
+	loci_upload_close(inherited, /* discard= */ true);
+	return 0;
+}
+
+/* A forked child has a copy of the handle; the session, its file and its lock are the parent's. */
+static void test_a_forked_child_touches_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct loci_upload *other;
+	struct loci_digest want = digest_of("12", 2);
+	char id[LOCI_UPLOAD_ID_MAX];
+	assert_loci_ok(loci_upload_begin(f->st, "a", 0, &inherited, &e_));
+	snprintf(id, sizeof(id), "%s", loci_upload_id(inherited));
+	assert_loci_ok(loci_upload_write(inherited, "1", 1, &e_));
+	assert_int_equal(child_wait(child_start(let_go_of_a_copy, NULL)), 0);
+	assert_int_equal(child_wait(child_start(discard_a_copy, NULL)), 0);
+	assert_int_equal(count_sessions(f), 1);
+	assert_loci_code(LOCI_E_BUSY, loci_upload_resume(f->st, "a", id, &other, &e_));
+	assert_loci_ok(loci_upload_write(inherited, "2", 1, &e_));
+	assert_loci_ok(loci_upload_commit(inherited, &want, &e_));
+	assert_true(has_blob(f->st, "a", &want));
 }
 
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
@@ -386,6 +477,9 @@ int main(void)
 	        STORE_TEST(test_many_idle_sessions),
 	        STORE_TEST(test_sealed_session),
 	        STORE_TEST(test_old_sessions_go_at_open),
+	        STORE_TEST(test_old_sessions_go_in_a_running_store),
+	        STORE_TEST(test_an_open_need_not_look_at_sessions),
+	        STORE_TEST(test_a_forked_child_touches_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
