@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What was acknowledged is on disk: the calls that put it there, seen in their order, and what
- * becomes of a blob whose sync fails. The functions below stand before the C library's, for the
- * store and for LMDB.
+ * becomes of a blob whose sync fails; and that reads go on beside one. The functions below stand
+ * before the C library's, for the store and for LMDB.
  */
 #include "store_fixture.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -22,6 +23,8 @@ static char trace[TRACE_MAX]; /* "sync <path>\nrename <path>\n…" below the sto
 static size_t trace_n;
 static bool tracing;
 static const char *fail_sync; /* the first sync of a path with this in it fails */
+static const char *hold_sync; /* the first sync of a path with this in it waits */
+static sem_t held, let_go;
 
 static void note(const char *what, int fd, const char *name)
 {
@@ -37,15 +40,30 @@ static void note(const char *what, int fd, const char *name)
 	pthread_mutex_unlock(&trace_lock);
 }
 
-static bool is_failing(int fd)
+/* Whether fd is the planned one; a plan is for once. */
+static bool is_planned(const char **plan, int fd)
 {
 	char link[64], path[512];
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	ssize_t n = readlink(link, path, sizeof(path) - 1);
 	path[n < 0 ? 0 : n] = '\0';
-	if (!fail_sync || !strstr(path, fail_sync))
+	pthread_mutex_lock(&trace_lock);
+	bool planned = *plan && strstr(path, *plan);
+	if (planned)
+		*plan = NULL;
+	pthread_mutex_unlock(&trace_lock);
+	return planned;
+}
+
+static bool is_failing(int fd)
+{
+	if (is_planned(&hold_sync, fd)) {
+		sem_post(&held);
+		while (sem_wait(&let_go) < 0)
+			;
+	}
+	if (!is_planned(&fail_sync, fd))
 		return false;
-	fail_sync = NULL;
 	errno = EIO;
 	return true;
 }
@@ -256,6 +274,103 @@ static void test_failed_sync_ends_the_session(void **state)
 	assert_true(has_blob(f->st, "r", &d));
 }
 
+/* ---- reads beside a sync --------------------------------------------------------------------- */
+
+static int ignore_name(void *arg, const char *name)
+{
+	(void)arg;
+	(void)name;
+	return 0;
+}
+
+static int ignore_referrer(void *arg, const struct loci_manifest_bytes *m)
+{
+	(void)arg;
+	(void)m;
+	return 0;
+}
+
+struct pusher {
+	struct loci_store *st;
+	int rc;
+};
+
+static void *push_in_thread(void *arg)
+{
+	struct pusher *p = arg;
+	struct loci_digest d;
+	p->rc = loci_blob_put(p->st, "r", "new", 3, NULL, &d, NULL);
+	return NULL;
+}
+
+/* All that may be called from an event loop, in the order of the header. */
+static void read_everything(struct loci_store *st, const struct image *im, const char *session)
+{
+	struct loci_manifest_bytes *m;
+	struct loci_image image;
+	uint64_t size;
+	unsigned flags;
+	int fd;
+	assert_loci_ok(loci_blob_stat(st, "r", &im->layer, &size, &e_));
+	assert_loci_ok(loci_blob_open(st, "r", &im->layer, &fd, &size, &e_));
+	close(fd);
+	assert_loci_ok(loci_upload_stat(st, "r", session, &size, &e_));
+	assert_loci_ok(loci_manifest_get(st, "r", "v1", NULL, &m, &e_));
+	loci_manifest_bytes_free(m);
+	assert_true(loci_repo_exists(st, "r"));
+	assert_loci_ok(loci_tag_foreach(st, "r", NULL, ignore_name, NULL, &e_));
+	assert_loci_ok(loci_repo_foreach(st, NULL, ignore_name, NULL, &e_));
+	assert_loci_ok(loci_referrer_foreach(st, "r", &im->digest, ignore_referrer, NULL, &e_));
+	assert_loci_ok(loci_image_get(st, NULL, &image, &e_));
+	assert_loci_ok(loci_layer_open(st, &im->layer, &fd, &flags, &e_));
+	close(fd);
+}
+
+/* Were one of them to wait for the sync, this would never end. */
+static void read_while_held(struct fixture *f, const struct image *im, const char *session,
+                            const char *path)
+{
+	struct pusher p = {f->st, -1};
+	pthread_t thread;
+	hold_sync = path;
+	assert_int_equal(pthread_create(&thread, NULL, push_in_thread, &p), 0);
+	while (sem_wait(&held) < 0)
+		;
+	read_everything(f->st, im, session);
+	sem_post(&let_go);
+	pthread_join(thread, NULL);
+	assert_int_equal(p.rc, 0);
+}
+
+static void test_reads_do_not_wait_for_syncs(void **state)
+{
+	struct fixture *f = *state;
+	/* Leases that are always due: a stat queues a renewal each time. */
+	struct loci_store_opts opts = {.struct_size = sizeof(opts), .lease_s = 1};
+	struct loci_image image = {.ref = "localhost/r:v1", .pulled_at = 1};
+	struct loci_upload *up;
+	struct loci_layer_staging *s;
+	struct image im;
+	sem_init(&held, 0, 0);
+	sem_init(&let_go, 0, 0);
+	assert_loci_ok(loci_store_open(f->store, &opts, &f->st, &e_));
+	image_make(&im, "c", "l", NULL);
+	image_push(f->st, "r", &im, "c", "l", "v1");
+	image.top = image.manifest = im.digest;
+	assert_loci_ok(loci_image_put(f->st, &image, &e_));
+	assert_loci_ok(loci_layer_begin(f->st, &im.layer, &s, &e_));
+	assert_loci_ok(loci_layer_commit(s, 0, &e_));
+	assert_loci_ok(loci_upload_begin(f->st, "r", 0, &up, &e_));
+	read_while_held(f, &im, loci_upload_id(up), "/uploads/");
+	struct loci_digest d = digest_of("new", 3);
+	assert_loci_ok(loci_blob_delete(f->st, "r", &d, &e_));
+	read_while_held(f, &im, loci_upload_id(up), "/index/data.mdb");
+	loci_upload_close(up, true);
+	image_done(&im);
+	sem_destroy(&held);
+	sem_destroy(&let_go);
+}
+
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup_empty, fixture_teardown)
 
 int main(void)
@@ -268,6 +383,7 @@ int main(void)
 	        STORE_TEST(test_nothing_to_write_is_synced_too),
 	        STORE_TEST(test_relaxed_does_not_replace_synced),
 	        STORE_TEST(test_failed_sync_ends_the_session),
+	        STORE_TEST(test_reads_do_not_wait_for_syncs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
