@@ -9,6 +9,7 @@
 #include "core/base/rand.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,15 +153,33 @@ static int fill_upload(void *arg)
 	return 0;
 }
 
+enum { READER_THREADS = 5, READS = 40 }; /* several pages of slots */
+
+struct readers {
+	struct loci_index *ix;
+	pthread_barrier_t all_have;
+};
+
+static void *take_slots(void *arg)
+{
+	struct readers *r = arg;
+	struct loci_index_txn *reads[READS];
+	struct loci_error err = {0};
+	for (int i = 0; i < READS; i++)
+		child_check(r->ix->ops->read_begin(r->ix, &reads[i], &err) == 0);
+	pthread_barrier_wait(&r->all_have);
+	for (int i = 0; i < READS; i++)
+		r->ix->ops->read_end(reads[i]);
+	return NULL;
+}
+
 /* The reader table is a map of its file: a slot without a block behind it would be a SIGBUS. */
 static int fill_readers(void *arg)
 {
-	enum { READERS = 500 };
-	static struct loci_index_txn *reads[READERS];
 	const struct fixture *f = arg;
 	static char bytes[4096];
 	char ballast[400];
-	struct loci_error err = {0};
+	pthread_t threads[READER_THREADS];
 	if (!mount_small(f->dir))
 		return SKIPPED;
 	struct loci_store *st = open_store(f->store);
@@ -171,11 +190,13 @@ static int fill_readers(void *arg)
 	while (write(fd, bytes, sizeof(bytes)) > 0)
 		;
 	close(fd);
-	struct loci_index *ix = st->sh->index;
-	for (int i = 0; i < READERS; i++)
-		child_check(ix->ops->read_begin(ix, &reads[i], &err) == 0);
-	for (int i = 0; i < READERS; i++)
-		ix->ops->read_end(reads[i]);
+	struct readers r = {.ix = st->sh->index};
+	pthread_barrier_init(&r.all_have, NULL, READER_THREADS);
+	for (int i = 0; i < READER_THREADS; i++)
+		child_check(pthread_create(&threads[i], NULL, take_slots, &r) == 0);
+	for (int i = 0; i < READER_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&r.all_have);
 	loci_store_close(st);
 	return 0;
 }
