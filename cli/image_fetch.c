@@ -5,7 +5,6 @@
 #include "cli/progress.h"
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
-#include "core/base/fs.h"
 #include "core/spec/platform.h"
 #include "loci/image_config.h"
 #include "loci/pull.h"
@@ -13,12 +12,9 @@
 
 #include <string.h>
 
-#define CONFIG_MAX ((size_t)8 << 20)
-
 LOCI_DEFINE_CLEANUP(free_credentials, struct loci_credentials, loci__credentials_free)
 LOCI_DEFINE_CLEANUP(free_progress, struct loci_progress, loci__progress_free)
 LOCI_DEFINE_CLEANUP(free_manifest, struct loci_manifest, loci_manifest_free)
-LOCI_DEFINE_CLEANUP(free_bytes, struct loci_manifest_bytes, loci_manifest_bytes_free)
 LOCI_DEFINE_CLEANUP(free_config, struct loci_image_config, loci_image_config_free)
 
 struct fetch {
@@ -30,46 +26,6 @@ struct fetch {
 /* ---- what the store has -----------------------------------------------------------------------
  */
 
-static int read_config(struct loci_store *st, const struct loci_digest *d,
-                       struct loci_image_config **ret, struct loci_error *err)
-{
-	loci__cleanup_close int fd = -1;
-	loci__cleanup_free char *text = NULL;
-	uint64_t size;
-	int rc = loci_blob_open(st, /* repo= */ NULL, d, &fd, &size, err);
-	if (rc < 0)
-		return rc;
-	if (size > CONFIG_MAX)
-		return loci__err_set(err, LOCI_E_TOO_LARGE, "image config: more than %zu bytes",
-		                     CONFIG_MAX);
-	text = malloc((size_t)size + 1);
-	if (!text)
-		return loci__err_nomem(err);
-	ssize_t n = loci__read_full(fd, text, (size_t)size);
-	if (n < 0)
-		return loci__err_sys(err, "read the image config");
-	return loci_image_config_parse(text, (size_t)n, ret, err);
-}
-
-static int load(struct loci_store *st, const struct loci_image *image, struct loci_manifest **ret_m,
-                struct loci_image_config **ret_config, struct loci_error *err)
-{
-	loci__cleanup(free_bytes) struct loci_manifest_bytes *bytes = NULL;
-	loci__cleanup(free_manifest) struct loci_manifest *m = NULL;
-	int rc = loci_manifest_get(st, /* repo= */ NULL, /* tag= */ NULL, &image->manifest, &bytes,
-	                           err);
-	if (rc < 0 ||
-	    (rc = loci_manifest_parse(bytes->bytes, bytes->n, bytes->media_type, &m, err)) < 0)
-		return rc;
-	if (!m->config || loci_media_kind(m->config->media_type) != LOCI_MEDIA_IMAGE_CONFIG)
-		return loci__err_set(err, LOCI_E_INVALID,
-		                     "'%s' is an artifact, nothing that can run", image->ref);
-	if ((rc = read_config(st, &m->config->digest, ret_config, err)) < 0)
-		return rc;
-	*ret_m = loci__steal_ptr(&m);
-	return 0;
-}
-
 /* The store keeps one platform under a name: is it the one that is asked for? */
 static bool suits(struct fetch *f, const struct loci_image *image)
 {
@@ -78,7 +34,7 @@ static bool suits(struct fetch *f, const struct loci_image *image)
 	struct loci_platform_key have, want;
 	if (!f->wish->platform)
 		return true;
-	return load(f->st, image, &m, &config, NULL) >= 0 &&
+	return loci_image_load(f->st, image, &m, &config, NULL) >= 0 && config &&
 	       loci__platform_key(&config->platform, &have) &&
 	       loci__platform_key(f->wish->platform, &want) &&
 	       loci__platform_key_equal(&have, &want);
@@ -173,9 +129,14 @@ static int unpack(struct fetch *f, const struct loci_image *image, struct loci_e
 {
 	loci__cleanup(free_manifest) struct loci_manifest *m = NULL;
 	loci__cleanup(free_config) struct loci_image_config *config = NULL;
-	int rc = load(f->st, image, &m, &config, err);
-	if (rc < 0 || is_unpacked(f->st, config))
+	int rc = loci_image_load(f->st, image, &m, &config, err);
+	if (rc < 0)
 		return rc;
+	if (!config)
+		return loci__err_set(err, LOCI_E_INVALID,
+		                     "'%s' is an artifact, nothing that can run", image->ref);
+	if (is_unpacked(f->st, config))
+		return 0;
 	const struct loci_unpack_opts opts = {
 	        .struct_size = sizeof(opts),
 	        .log = loci__progress_log(f->progress),

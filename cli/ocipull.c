@@ -17,14 +17,12 @@
 #include <signal.h>
 #include <string.h>
 
-#define COMPONENT         "ocipull"
-#define IMAGE_CONFIG_READ (8 * 1024 * 1024) /* bytes */
+#define COMPONENT "ocipull"
 
 LOCI_DEFINE_CLEANUP(close_store, struct loci_store, loci_store_close)
 LOCI_DEFINE_CLEANUP(free_credentials, struct loci_credentials, loci__credentials_free)
 LOCI_DEFINE_CLEANUP(free_progress, struct loci_progress, loci__progress_free)
 LOCI_DEFINE_CLEANUP(free_manifest, struct loci_manifest, loci_manifest_free)
-LOCI_DEFINE_CLEANUP(free_bytes, struct loci_manifest_bytes, loci_manifest_bytes_free)
 LOCI_DEFINE_CLEANUP(free_config, struct loci_image_config, loci_image_config_free)
 
 struct settings {
@@ -119,26 +117,6 @@ static int pull(struct session *s, const struct loci_ref *ref, struct loci_image
 
 /* ---- unpack ---------------------------------------------------------------------------------- */
 
-static int read_config(struct session *s, const struct loci_descriptor *desc,
-                       struct loci_image_config **ret, struct loci_error *err)
-{
-	loci__cleanup_close int fd = -1;
-	loci__cleanup_free char *text = NULL;
-	uint64_t size;
-	int rc = loci_blob_open(s->store, /* repo= */ NULL, &desc->digest, &fd, &size, err);
-	if (rc < 0)
-		return rc;
-	if (size > IMAGE_CONFIG_READ)
-		return loci__err_set(err, LOCI_E_TOO_LARGE, "image config larger than %d bytes",
-		                     IMAGE_CONFIG_READ);
-	text = malloc(size + 1);
-	if (!text)
-		return loci__err_nomem(err);
-	if (loci__pread_full(fd, text, size, 0) != (ssize_t)size)
-		return loci__err_sys(err, "read the image config");
-	return loci_image_config_parse(text, size, ret, err);
-}
-
 static void on_unpack(void *arg, const struct loci_digest *diff_id, uint64_t done, uint64_t total)
 {
 	struct session *s = arg;
@@ -155,22 +133,15 @@ static int let_signals_end(struct loci_error *err)
 
 static int unpack(struct session *s, const struct loci_image *image, struct loci_error *err)
 {
-	struct loci_manifest_bytes *stored loci__cleanup(free_bytes) = NULL;
 	struct loci_manifest *m loci__cleanup(free_manifest) = NULL;
 	struct loci_image_config *config loci__cleanup(free_config) = NULL;
 	const struct loci_log *log = loci__progress_log(s->progress);
-	int rc = loci_manifest_get(s->store, /* repo= */ NULL, /* tag= */ NULL, &image->manifest,
-	                           &stored, err);
-	if (rc >= 0)
-		rc = loci_manifest_parse(stored->bytes, stored->n, stored->media_type, &m, err);
-	if (rc < 0)
-		return rc;
-	if (!m->config || loci_media_kind(m->config->media_type) != LOCI_MEDIA_IMAGE_CONFIG) {
+	int rc = loci_image_load(s->store, image, &m, &config, err);
+	if (rc == 0 && !config) {
 		loci__log(log, LOCI_LOG_INFO, COMPONENT, "%s is an artifact: nothing to unpack",
 		          image->ref);
 		return 0;
 	}
-	rc = read_config(s, m->config, &config, err);
 	if (rc >= 0)
 		rc = let_signals_end(err);
 	if (rc < 0)

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define COMPONENT "ociregistry"
 /* Tells the main thread that the server's thread is done. */
@@ -76,10 +77,10 @@ static const struct loci_option options[] = {
          .section = "HTTP", .check = check_listen},
         {LOCI_OPT_BOOL(S, access_log), .key = "http.access-log", .flag = "access-log",
          .value = "true", .help = "Log one line for each request"},
-        {LOCI_OPT_NUMBER(S, loops), .key = "http.loops", .flag = "loops", .value = "0", .max = 1024,
+        {LOCI_OPT_NUMBER(S, loops), .key = "http.loops", .flag = "loops", .value = "0", .max = 256,
          .help = "Event loops; 0 is one for each core"},
         {LOCI_OPT_NUMBER(S, workers), .key = "http.workers", .flag = "workers", .value = "0",
-         .max = 4096, .help = "Threads for hashing and disk; 0 is two for each core, at least 4"},
+         .max = 1024, .help = "Threads for hashing and disk; 0 is two for each core, at least 4"},
         {LOCI_OPT_NUMBER(S, max_connections), .key = "http.max-connections",
          .flag = "max-connections", .value = "0",
          .help = "Most connections at a time; 0 is by the limit on open files"},
@@ -88,7 +89,7 @@ static const struct loci_option options[] = {
         {LOCI_OPT_DURATION(S, head_ms), .key = "http.head-timeout", .flag = "head-timeout",
          .value = "10s", .min = 1, .help = "Time for a whole request head"},
         {LOCI_OPT_DURATION(S, body_ms), .key = "http.body-timeout", .flag = "body-timeout",
-         .value = "60s", .min = 1, .help = "Time without a byte of an upload"},
+         .value = "60s", .min = 1, .help = "Time for every 4 KiB of an upload"},
         {LOCI_OPT_DURATION(S, write_ms), .key = "http.write-timeout", .flag = "write-timeout",
          .value = "60s", .min = 1, .help = "Time without a byte taken by a client"},
         {LOCI_OPT_DURATION(S, drain_ms), .key = "http.drain-timeout", .flag = "drain-timeout",
@@ -243,6 +244,17 @@ static int wait_for_end(const int *signals, struct running *run, const struct lo
 	return 0;
 }
 
+/* The soft limit is 1024 on most systems, for the sake of select(2): a connection is an fd, and an
+ * upload or download another. */
+static void raise_open_files(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static void announce(const struct loci_http_server *server, const S *s, const struct loci_log *log)
 {
 	const char *address;
@@ -260,6 +272,7 @@ static int serve(const struct loci_invocation *inv, struct loci_error *err)
 	struct loci_http_server *server loci__cleanup(free_server) = NULL;
 	int r;
 	loci__signals_ignore_pipe();
+	raise_open_files();
 	if ((r = loci__signals_block(signals, err)) < 0 ||
 	    (r = open_store(s, inv->log, &store, err)) < 0 ||
 	    (r = make_registry(s, inv->log, store, &registry, err)) < 0 ||

@@ -343,7 +343,11 @@ static int read_config(struct run *run, struct loci_error *err)
 	if (!path || (!named && access(path, F_OK) < 0))
 		return 0;
 	run->inv.config_path = path;
-	return loci__options_file(run->inv.options, path, err);
+	int rc = loci__options_file(run->inv.options, path, err);
+	/* One that is missing or closed to us is as wrong as one with a mistake in it. */
+	if (rc < 0)
+		err->code = LOCI_E_USAGE;
+	return rc < 0 ? LOCI_E_USAGE : 0;
 }
 
 static int set_log(struct run *run, struct loci_error *err)

@@ -182,22 +182,11 @@ static int compare_platform(struct pull *p, const struct loci_image_config *conf
 static int check_platform(struct pull *p, const struct loci_descriptor *desc,
                           struct loci_error *err)
 {
-	loci__cleanup_close int fd = -1;
-	loci__cleanup_free char *text = NULL;
 	struct loci_image_config *config;
-	uint64_t size;
 	if (loci_media_kind(desc->media_type) != LOCI_MEDIA_IMAGE_CONFIG ||
 	    desc->size > CONFIG_READ_MAX)
 		return 0;
-	int rc = loci_blob_open(p->store, /* repo= */ NULL, &desc->digest, &fd, &size, err);
-	if (rc < 0)
-		return rc;
-	text = malloc(size + 1);
-	if (!text)
-		return loci__err_nomem(err);
-	if (loci__pread_full(fd, text, size, 0) != (ssize_t)size)
-		return loci__err_sys(err, "read the image config");
-	rc = loci_image_config_parse(text, size, &config, err);
+	int rc = loci_image_config_load(p->store, desc, &config, err);
 	if (rc < 0)
 		return rc;
 	rc = compare_platform(p, config, err);

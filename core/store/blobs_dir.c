@@ -30,10 +30,10 @@
 #define BLOB_MODE      0600
 #define FANOUT         256
 #define TAKE_TRIES_MAX 16
-#define TURN_NAME      ".looked-at"
-#define TURNS_AN_AGE   168                  /* of the 7 days: one an hour */
-#define BLOB_PATH_MAX  (2 + 1 + 2 * 64 + 1) /* "ab/abcd…" */
-#define ALGS           3                    /* index 0 stays empty */
+#define TURN_NAME      "../run/.uploads-looked-at" /* from uploads/ */
+#define TURNS_AN_AGE   168                         /* of the 7 days: one an hour */
+#define BLOB_PATH_MAX  (2 + 1 + 2 * 64 + 1)        /* "ab/abcd…" */
+#define ALGS           3                           /* index 0 stays empty */
 
 struct dir_blobs {
 	struct loci_blobs base;

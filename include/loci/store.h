@@ -12,6 +12,7 @@
 #define LOCI_STORE_H
 
 #include "loci/digest.h"
+#include "loci/image_config.h"
 #include "loci/log.h"
 #include "loci/manifest.h"
 #include "loci/ref.h"
@@ -193,6 +194,18 @@ LOCI_API LOCI_CHECK int loci_image_put(struct loci_store *st, const struct loci_
 /** [read] By its full form, or the last one recorded (ref NULL). Expected: NOT_FOUND. */
 LOCI_API LOCI_CHECK int loci_image_get(struct loci_store *st, const char *ref,
                                        struct loci_image *ret, struct loci_error *err);
+
+/** [read] The platform's manifest and its config, parsed; the caller frees both. *ret_config is
+ * NULL for an artifact, which has none. Expected: NOT_FOUND, INVALID, TOO_LARGE. */
+LOCI_API LOCI_CHECK int loci_image_load(struct loci_store *st, const struct loci_image *image,
+                                        struct loci_manifest **ret_manifest,
+                                        struct loci_image_config **ret_config,
+                                        struct loci_error *err);
+/** [read] The image config that a manifest's config descriptor names. Expected: as above. */
+LOCI_API LOCI_CHECK int loci_image_config_load(struct loci_store *st,
+                                               const struct loci_descriptor *config,
+                                               struct loci_image_config **ret,
+                                               struct loci_error *err);
 
 /* ---- unpacked layers: layers/<alg>/<hex of the diff ID>/fs -------------------------------------
  */

@@ -25,12 +25,11 @@
 #include <string.h>
 #include <sys/file.h>
 
-#define SUBDIR          "bundles" /* below the store's run directory */
-#define ID_MAX          128
-#define HOSTNAME_BYTES  12 /* of the id, as docker */
-#define HOSTNAME_MAX    63
-#define CONFIG_BLOB_MAX ((size_t)8 << 20)
-#define ACCOUNTS_MAX    ((size_t)4 << 20) /* of /etc/passwd and /etc/group each */
+#define SUBDIR         "bundles" /* below the store's run directory */
+#define ID_MAX         128
+#define HOSTNAME_BYTES 12 /* of the id, as docker */
+#define HOSTNAME_MAX   63
+#define ACCOUNTS_MAX   ((size_t)4 << 20) /* of /etc/passwd and /etc/group each */
 
 struct bundle {
 	struct loci_bundle b;
@@ -170,51 +169,18 @@ static int new_bundle(struct loci_store *st, const char *id, struct loci_bundle 
  */
 
 LOCI_DEFINE_CLEANUP(manifest_ptr, struct loci_manifest, loci_manifest_free)
-LOCI_DEFINE_CLEANUP(manifest_bytes_ptr, struct loci_manifest_bytes, loci_manifest_bytes_free)
 LOCI_DEFINE_CLEANUP(image_config_ptr, struct loci_image_config, loci_image_config_free)
-
-static int read_blob(struct loci_store *st, const struct loci_digest *d, size_t max, char **ret,
-                     size_t *ret_n, struct loci_error *err)
-{
-	loci__cleanup_close int fd = -1;
-	uint64_t size;
-	int rc = loci_blob_open(st, /* repo= */ NULL, d, &fd, &size, err);
-	if (rc < 0)
-		return rc;
-	if (size > max)
-		return loci__err_set(err, LOCI_E_TOO_LARGE,
-		                     "image config: %llu bytes, at most %zu are allowed",
-		                     (unsigned long long)size, max);
-	loci__cleanup_free char *p = malloc((size_t)size + 1);
-	if (!p)
-		return loci__err_nomem(err);
-	ssize_t n = loci__read_full(fd, p, (size_t)size);
-	if (n < 0)
-		return loci__err_sys(err, "read the image config");
-	*ret = loci__steal_ptr(&p);
-	*ret_n = (size_t)n;
-	return 0;
-}
 
 static int load_config(struct loci_store *st, const struct loci_image *image,
                        struct loci_image_config **ret, struct loci_error *err)
 {
-	loci__cleanup(manifest_bytes_ptr) struct loci_manifest_bytes *bytes = NULL;
 	loci__cleanup(manifest_ptr) struct loci_manifest *m = NULL;
-	loci__cleanup_free char *json = NULL;
-	size_t n = 0;
-	int rc = loci_manifest_get(st, /* repo= */ NULL, /* tag= */ NULL, &image->manifest, &bytes,
-	                           err);
-	if (rc < 0 ||
-	    (rc = loci_manifest_parse(bytes->bytes, bytes->n, bytes->media_type, &m, err)) < 0)
-		return rc;
-	if (m->kind != LOCI_MANIFEST_IMAGE ||
-	    loci_media_kind(m->config->media_type) != LOCI_MEDIA_IMAGE_CONFIG)
-		return loci__err_set(err, LOCI_E_INVALID,
-		                     "'%s' is an artifact (%s), nothing that can run", image->ref,
-		                     m->config ? m->config->media_type : m->media_type);
-	rc = read_blob(st, &m->config->digest, CONFIG_BLOB_MAX, &json, &n, err);
-	return rc < 0 ? rc : loci_image_config_parse(json, n, ret, err);
+	int rc = loci_image_load(st, image, &m, ret, err);
+	if (rc == 0 && !*ret)
+		rc = loci__err_set(err, LOCI_E_INVALID,
+		                   "'%s' is an artifact (%s), nothing that can run", image->ref,
+		                   m->config ? m->config->media_type : m->media_type);
+	return rc;
 }
 
 static bool comes_again(const struct loci_image_config *c, size_t i)

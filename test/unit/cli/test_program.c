@@ -146,7 +146,7 @@ static const struct {
          "sample: unknown option '--idle-timeuot'; did you mean '--idle-timeout'?\n"},
         {{"-q", "-v", "a"}, 2, "", "sample: --quiet and --verbose exclude each other\n"},
         {{"-c", "/nonexistent/x.yaml", "a"},
-         3,
+         2,
          "",
          "sample: open '/nonexistent/x.yaml': No such file or directory\n"},
         {{"complain", "USAGE"}, 2, "", "sample: as asked for: USAGE\n"},
