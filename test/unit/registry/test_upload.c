@@ -477,7 +477,8 @@ int __wrap_fdatasync(int fd)
 	return -1;
 }
 
-/* The same when all of it came and only the commit failed; a session with an id stays. */
+/* The same when all of it came and only the sync failed; then no session is left, as a second sync
+ * would succeed over bytes that the disk does not have. */
 static void test_failed_commit(void **state)
 {
 	int before = count_sessions(*state);
@@ -497,12 +498,9 @@ static void test_failed_commit(void **state)
 		disk_is_full = false;
 		assert_int_equal(a.status, 507);
 		answer_done(&a);
-		assert_int_equal(count_sessions(*state), before + 1);
+		assert_int_equal(count_sessions(*state), before + !with_id);
 		expect_code(*state, 404, "BLOB_UNKNOWN", "GET", text("/v2/full/blobs/%s", digest));
-		if (!with_id)
-			expect(*state, 204, "DELETE", where);
-		else
-			expect(*state, 201, "PUT", put.target);
+		expect(*state, with_id ? 404 : 204, "DELETE", where);
 	}
 }
 

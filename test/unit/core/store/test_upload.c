@@ -353,8 +353,9 @@ static void let_8_days_pass(const struct fixture *f)
 	past[1] = past[0];
 	assert_non_null(d);
 	for (struct dirent *e; (e = readdir(d));)
-		if (strcmp(e->d_name, "..") != 0)
+		if (e->d_name[0] != '.')
 			assert_int_equal(utimensat(dirfd(d), e->d_name, past, 0), 0);
+	assert_int_equal(utimensat(dirfd(d), "../run/.uploads-looked-at", past, 0), 0);
 	closedir(d);
 }
 
@@ -415,7 +416,7 @@ static void test_an_open_need_not_look_at_sessions(void **state)
 	char id[LOCI_UPLOAD_ID_MAX], path[400];
 	begin_and_leave(f->st, id);
 	let_8_days_pass(f);
-	snprintf(path, sizeof(path), "%s/uploads/.looked-at", f->store);
+	snprintf(path, sizeof(path), "%s/run/.uploads-looked-at", f->store);
 	assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0);
 	fixture_reopen(f);
 	assert_int_equal(count_sessions(f), 1);
