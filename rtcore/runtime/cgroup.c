@@ -177,25 +177,15 @@ static int choose_limits(struct chooser *ch, const struct loci__limits *v1,
 	return rc;
 }
 
-/* Without a unified hierarchy something of version 1 must hold the processes together. */
-static int choose_tracker(struct loci__cgroup *cg, const struct loci__plan *plan,
-                          struct loci_error *err)
+/* Without a unified hierarchy that of the devices is always needed; it also holds the processes
+ * together. */
+static int choose_devices(struct loci__cgroup *cg, struct loci_error *err)
 {
-	static const char *const trackers[] = {"pids", "freezer", "memory", "cpu", "systemd"};
-	if (plan->has_device_rules) {
-		if (!has_v1(cg->layout, "devices"))
-			return loci__err_set(err, LOCI_E_UNSUPPORTED,
-			                     "$.linux.resources.devices: no cgroup controller "
-			                     "'devices' here");
-		return add_v1(cg, "devices", err);
-	}
-	for (size_t i = 0; cg->n_v1 == 0 && i < loci__array_len(trackers); i++)
-		if (has_v1(cg->layout, trackers[i]))
-			return add_v1(cg, trackers[i], err);
-	if (cg->n_v1 == 0)
-		return loci__err_set(err, LOCI_E_UNSUPPORTED, "no cgroup hierarchy below '%s'",
-		                     MOUNT_POINT);
-	return 0;
+	if (!has_v1(cg->layout, "devices"))
+		return loci__err_set(err, LOCI_E_UNSUPPORTED,
+		                     "cgroup controller 'devices': not here; expected it or the "
+		                     "unified hierarchy, to keep containers from devices");
+	return add_v1(cg, "devices", err);
 }
 
 static int check_all_empty(const struct loci__cgroup *cg, struct loci_error *err)
@@ -239,7 +229,7 @@ int loci__cgroup_prepare(const struct loci__plan *plan, struct loci__arena *aren
 	struct chooser ch = {cg, controllers, &out, err};
 	rc = choose_limits(&ch, &v1, &v2);
 	if (rc >= 0 && cg->layout == LOCI_CGROUPS_V1)
-		rc = choose_tracker(cg, plan, err);
+		rc = choose_devices(cg, err);
 	if (rc >= 0)
 		rc = check_all_empty(cg, err);
 	if (rc < 0)
@@ -433,9 +423,8 @@ static int make_unified(const struct loci__plan *plan, const struct loci__limits
 	if (rc < 0 || (rc = check_empty(cg->unified_fd, cg->path, err)) < 0 ||
 	    (rc = set_limits(cg->unified_fd, "", &ours, cg, err)) < 0)
 		return rc;
-	return plan->has_device_rules ? loci__device_bpf_attach(cg->unified_fd, plan->device_rules,
-	                                                        plan->n_device_rules, err)
-	                              : 0;
+	return loci__device_bpf_attach(cg->unified_fd, plan->device_rules, plan->n_device_rules,
+	                               err);
 }
 
 int loci__cgroup_make(const struct loci__plan *plan, const struct loci__limits *limits,

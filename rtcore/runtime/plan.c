@@ -533,27 +533,32 @@ static int plan_process(struct planner *p)
 	{                             \
 		.v = (n), .set = true \
 	}
-/* Whatever the rules say, a container can make nodes and use its default devices. */
+/* Whatever the rules say, a container can make nodes, use its default devices (config-linux.md),
+ * its terminals and tunnels; without rules just these. /dev/console is one of the terminals. */
 static const struct loci__cfg_device_rule default_rules[] = {
-        {true, "c", ANY, ANY, "m"},           {true, "b", ANY, ANY, "m"},
-        {true, "c", ONLY(1), ONLY(3), "rwm"}, {true, "c", ONLY(1), ONLY(5), "rwm"},
-        {true, "c", ONLY(1), ONLY(7), "rwm"}, {true, "c", ONLY(1), ONLY(8), "rwm"},
-        {true, "c", ONLY(1), ONLY(9), "rwm"}, {true, "c", ONLY(5), ONLY(0), "rwm"},
-        {true, "c", ONLY(5), ONLY(2), "rwm"}, {true, "c", ONLY(136), ANY, "rwm"},
+        {true, "c", ANY, ANY, "m"},
+        {true, "b", ANY, ANY, "m"},
+        {true, "c", ONLY(1), ONLY(3), "rwm"},
+        {true, "c", ONLY(1), ONLY(5), "rwm"},
+        {true, "c", ONLY(1), ONLY(7), "rwm"},
+        {true, "c", ONLY(1), ONLY(8), "rwm"},
+        {true, "c", ONLY(1), ONLY(9), "rwm"},
+        {true, "c", ONLY(5), ONLY(0), "rwm"},
+        {true, "c", ONLY(5), ONLY(2), "rwm"},
+        {true, "c", ONLY(136), ANY, "rwm"},
+        {true, "c", ONLY(10), ONLY(200), "rwm"},
 };
 
 static int plan_device_rules(struct planner *p)
 {
 	const struct loci__cfg_resources *r = &p->config->resources;
-	if (r->n_devices == 0)
-		return 0;
 	size_t n = r->n_devices + loci__array_len(default_rules);
 	struct loci__cfg_device_rule *v = loci__arena_array(&p->plan->arena, n, sizeof(*v));
 	if (!v)
 		return loci__err_nomem(p->err);
-	memcpy(v, r->devices, r->n_devices * sizeof(*v));
+	if (r->n_devices > 0)
+		memcpy(v, r->devices, r->n_devices * sizeof(*v));
 	memcpy(v + r->n_devices, default_rules, sizeof(default_rules));
-	p->plan->has_device_rules = true;
 	p->plan->device_rules = v;
 	p->plan->n_device_rules = n;
 	return 0;

@@ -89,9 +89,8 @@ struct loci__plan {
 	struct loci__op *ops;
 	size_t n_ops;
 	char *cgroup_path; /* absolute below the hierarchies; NULL: none */
-	bool has_device_rules;
 	struct loci__cfg_device_rule
-	        *device_rules; /* the config's, then what every container has */
+	        *device_rules; /* the config's, then what every container has; all else is denied */
 	size_t n_device_rules;
 	/* process */
 	uint64_t caps[5]; /* in the order of loci__cap_set_names */

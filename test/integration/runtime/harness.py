@@ -12,6 +12,7 @@ import time
 import unittest
 
 DRIVER = os.environ["RUNTIME_DRIVER"]
+OCIRUN = os.environ.get("OCIRUN", "ocirun")
 BUSYBOX = "/bin/busybox"
 APPLETS = "sh cat ls true false echo id hostname mount ip touch mkdir sleep kill stat readlink test grep dd tty stty ulimit head".split()
 ALL_NAMESPACES = ["pid", "network", "ipc", "uts", "mount", "cgroup"]
@@ -32,7 +33,7 @@ BASE = {
         {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
     ],
     "linux": {"namespaces": [{"type": t} for t in ALL_NAMESPACES],
-              "maskedPaths": ["/proc/kcore", "/proc/acpi", "/sys/firmware", "/no/such"],
+              "maskedPaths": ["/proc/uptime", "/proc/kcore", "/proc/acpi", "/sys/firmware", "/no/such"],
               "readonlyPaths": ["/proc/sys", "/proc/bus"]},
 }
 

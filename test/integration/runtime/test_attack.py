@@ -2,6 +2,7 @@
 """Hostile rootfs and config: nothing outside of the rootfs is reached, read or made."""
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 
@@ -147,12 +148,26 @@ class Attack(harness.Case):
             self.assertNotIn("secret", r.stdout)
 
     def test_program_is_the_runtime(self):
-        open(self.rootfs + "/bin/evil", "w").write("#!/proc/self/exe\n")
-        os.chmod(self.rootfs + "/bin/evil", 0o755)
-        before = open(harness.DRIVER, "rb").read()
-        r = self.run_container(self.config("/bin/evil"))
-        self.assertNotEqual(r.returncode, 0)
-        self.assertEqual(open(harness.DRIVER, "rb").read(), before)
+        """The container opens what its first process was before it became the program, and writes to it when
+        nobody runs it any more. A copy of ocirun, as this would succeed without protection."""
+        runtime = self.dir + "/ocirun"
+        shutil.copy(harness.OCIRUN, runtime)
+        before = open(runtime, "rb").read()
+        c = self.config("sh", "-c", "touch /program; exec sleep 1000")
+        c["process"]["capabilities"] = {s: ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"] for s in ("bounding", "effective", "permitted")}
+        attack = ("exec 3< /proc/1/exe || exit; (until test -e /program; do sleep 0.02; done; "
+                  "until (echo evil >> /proc/self/fd/3) 2> /said; do grep -q busy /said || break; sleep 0.02; done; "
+                  "touch /done) > /dev/null 2>&1 &")
+        c["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", attack]}]}
+        self.write(c)
+        with open(self.dir + "/out", "w+") as out:
+            r = subprocess.run([runtime, "--root", self.root, "run", "-d", "-b", self.bundle, self.id],
+                               stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=60)
+            out.seek(0)
+            self.assertEqual(r.returncode, 0, out.read())
+        harness.wait_until(lambda: os.path.exists(self.rootfs + "/done"))
+        self.assertEqual(open(runtime, "rb").read(), before)
+        self.assertRegex(open(self.rootfs + "/said").read(), "Read-only file system|Operation not permitted")
 
     def test_the_host_s_root_cannot_be_found(self):
         out = self.sh("cd /proc/1/root; ls -d ..%s 2>&1; ls /proc/1/cwd" % self.outside)
