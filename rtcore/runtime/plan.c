@@ -2,6 +2,7 @@
 #include "rtcore/runtime/plan.h"
 
 #include "core/base/err.h"
+#include "rtcore/runtime/cgroup_limits.h"
 #include "rtcore/runtime/name_table.h"
 
 #include <linux/mount.h>
@@ -564,10 +565,16 @@ static int plan_device_rules(struct planner *p)
 	return 0;
 }
 
-static bool wants_limits(const struct loci__cfg_resources *r)
+/* Without cgroups nothing could hold them: a limit that is not kept must not look as if it were. */
+static int refuse_limits(struct planner *p)
 {
-	static const struct loci__cfg_resources none;
-	return memcmp(r, &none, sizeof(none)) != 0;
+	const struct loci__cfg_resources *r = &p->config->resources;
+	struct loci__limits limits;
+	int rc = loci__limits_make(r, /* version= */ 2, &p->plan->arena, &limits, p->err);
+	if (rc >= 0 && (limits.n > 0 || r->n_devices > 0))
+		rc = invalid(p, "%s: limits are set, but cgroups are disabled",
+		             "$.linux.resources");
+	return rc;
 }
 
 /* "slice:prefix:name" is no path but an order to systemd. */
@@ -585,12 +592,8 @@ static bool is_systemd_form(const char *path)
 static int plan_cgroup(struct planner *p, const char *id, enum loci_cgroup_manager manager)
 {
 	const char *path = p->config->cgroups_path;
-	if (manager == LOCI_CGROUP_DISABLED) {
-		if (wants_limits(&p->config->resources))
-			return invalid(p, "%s: limits are set, but cgroups are disabled",
-			               "$.linux.resources");
-		return 0;
-	}
+	if (manager == LOCI_CGROUP_DISABLED)
+		return refuse_limits(p);
 	if (path && is_systemd_form(path))
 		return loci__err_set(
 		        p->err, LOCI_E_UNSUPPORTED,

@@ -255,7 +255,7 @@ static int list_ids(struct loci_runtime *rt, char ***ret, size_t *ret_n, struct 
 	loci__cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir)
 		return loci__err_sys(err, "list '%s'", rt->root);
-	fd = -1; /* the stream's now */
+	(void)loci__steal_fd(&fd); /* the stream's now */
 	struct dirent *e;
 	while ((e = readdir(dir))) {
 		if (loci__id_check(e->d_name, NULL) < 0 || e->d_type == DT_REG)

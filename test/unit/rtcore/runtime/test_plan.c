@@ -13,8 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static int plan_text(const char *json, size_t n, const struct loci_create_opts *o,
-                     struct loci_buf *out, struct loci_error *err)
+static int plan_text_with(enum loci_cgroup_manager manager, const char *json, size_t n,
+                          const struct loci_create_opts *o, struct loci_buf *out,
+                          struct loci_error *err)
 {
 	struct loci__runtime_config c;
 	struct loci__plan p;
@@ -22,7 +23,7 @@ static int plan_text(const char *json, size_t n, const struct loci_create_opts *
 	int rc = loci__runtime_config_parse(json, n, &c, err);
 	if (rc < 0)
 		return rc;
-	rc = loci__plan_make(&c, "test", o, LOCI_CGROUP_FS, &warn, &p, err);
+	rc = loci__plan_make(&c, "test", o, manager, &warn, &p, err);
 	if (rc >= 0) {
 		rc = loci__plan_print(&p, out, err);
 		if (warn.p)
@@ -32,6 +33,12 @@ static int plan_text(const char *json, size_t n, const struct loci_create_opts *
 	loci__buf_done(&warn);
 	loci__runtime_config_done(&c);
 	return rc;
+}
+
+static int plan_text(const char *json, size_t n, const struct loci_create_opts *o,
+                     struct loci_buf *out, struct loci_error *err)
+{
+	return plan_text_with(LOCI_CGROUP_FS, json, n, o, out, err);
 }
 
 static char *read_data(const char *name, const char *suffix)
@@ -132,11 +139,40 @@ static void test_bad(void **state)
 	}
 }
 
+/* Without cgroups a limit cannot be kept: it is refused, not forgotten. */
+static void test_limits_without_cgroups(void **state)
+{
+	static const struct {
+		const char *resources;
+		int code;
+	} rows[] = {
+	        {"{}", 0},
+	        {"{\"pids\":{\"limit\":5}}", LOCI_E_INVALID},
+	        {"{\"memory\":{\"swappiness\":1}}", LOCI_E_INVALID}, /* of version 1 alone */
+	        {"{\"unified\":{\"pids.max\":\"5\"}}", LOCI_E_INVALID},
+	        {"{\"devices\":[{\"allow\":false}]}", LOCI_E_INVALID},
+	};
+	(void)state;
+	struct loci_create_opts o = {.struct_size = sizeof(o)};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct loci_buf json = LOCI_BUF_INIT(4096), out = LOCI_BUF_INIT(1 << 20);
+		struct loci_error err = {0};
+		loci__buf_printf(&json, BASE "\"linux\":{" NS "],\"resources\":%s}}",
+		                 rows[i].resources);
+		int rc = plan_text_with(LOCI_CGROUP_DISABLED, json.p, json.len, &o, &out, &err);
+		if (rc != rows[i].code)
+			fail_msg("%s: %d '%s'", rows[i].resources, rc, err.msg);
+		loci__buf_done(&json);
+		loci__buf_done(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_golden),
 	        cmocka_unit_test(test_bad),
+	        cmocka_unit_test(test_limits_without_cgroups),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
