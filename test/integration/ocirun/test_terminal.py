@@ -13,7 +13,7 @@ import termios
 import time
 
 import sandbox
-from ociregistry import DEADLINE
+from ociregistry import DEADLINE, until
 
 
 class Typist:
@@ -22,8 +22,12 @@ class Typist:
     def __init__(self, command):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execvp(command[0], command)
+            try:
+                os.execvp(command[0], command)
+            finally:
+                os._exit(127)  # the tests are the parent's
         self.seen = b""
+        self.status = None
 
     def resize(self, rows, columns):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -49,17 +53,45 @@ class Typist:
                 pass
         except OSError:
             pass  # EIO: everybody else has closed it
-        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        os.close(self.fd)
-        return status
+        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.hang_up()
+        return self.status
+
+    def hang_up(self):
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+
+    def gone(self):
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if pid else None
+        return self.status is not None
+
+    def end(self):
+        """However far the test came."""
+        if not self.gone():
+            os.kill(self.pid, signal.SIGKILL)
+            self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.hang_up()
 
 
 class Terminal(sandbox.Sandbox):
-    def tearDown(self):
-        self.assert_nothing_left()
+    def setUp(self):
+        self.addCleanup(self.remove_what_is_left)
+        self.addCleanup(self.assert_nothing_left)
+
+    def background(self, *args, **more):
+        process = subprocess.Popen(self.command(*args), **more)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        if process.stdout:
+            self.addCleanup(process.stdout.close)
+        return process
 
     def shell(self):
         typist = Typist(self.command("-it", "-e", "PS1=prompt: ", self.image, "sh"))
+        self.addCleanup(typist.end)
         typist.until("prompt: ")
         return typist
 
@@ -80,7 +112,8 @@ class Terminal(sandbox.Sandbox):
 
     def test_keys_reach_the_container(self):
         typist = self.shell()
-        typist.type("echo started; sleep 1000\n")
+        # Not the shell says so but what the key is to end: by then it has the terminal.
+        typist.type("sh -c 'echo started; exec sleep 1000'\n")
         typist.until("started\r\n")
         typist.type("\x03")
         typist.until("prompt: ")
@@ -89,17 +122,14 @@ class Terminal(sandbox.Sandbox):
 
     def test_the_callers_terminal_is_as_it_was(self):
         master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        self.addCleanup(os.close, slave)
         before = termios.tcgetattr(slave)
-        process = subprocess.Popen(self.command("-it", self.image, "sh"), stdin=slave, stdout=slave, stderr=slave)
-        end = time.monotonic() + DEADLINE
-        while termios.tcgetattr(slave)[3] & termios.ICANON:
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.01)
+        process = self.background("-it", self.image, "sh", stdin=slave, stdout=slave, stderr=slave)
+        until("the terminal is raw", lambda: not termios.tcgetattr(slave)[3] & termios.ICANON)
         os.write(master, b"exit 2\n")
         self.assertEqual(process.wait(DEADLINE), 2)
         self.assertEqual(termios.tcgetattr(slave), before)
-        os.close(master)
-        os.close(slave)
 
     def test_all_output_comes_through(self):
         done = self.ocirun("-t", self.image, "sh", "-c", "test -t 1 && seq 1 5000; exit 4")
@@ -107,29 +137,21 @@ class Terminal(sandbox.Sandbox):
         self.assertEqual(done.stdout.split(), [str(n) for n in range(1, 5001)])
 
     def test_a_terminal_without_input(self):
-        process = subprocess.Popen(self.command("-t", self.image, "sh", "-c", "trap 'exit 9' TERM; echo ready; "
-                                                "while :; do sleep 0.02; done"), stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE)
+        process = self.background("-t", self.image, "sh", "-c", "trap 'exit 9' TERM; echo ready; "
+                                  "while :; do sleep 0.02; done", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         self.assertEqual(process.stdout.readline(), b"ready\r\n")
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(DEADLINE), 9)
-        process.stdout.close()
 
     def test_a_terminal_that_goes_away(self):
         """A shell would wait for ever for the next command."""
         typist = self.shell()
-        os.close(typist.fd)
-        end = time.monotonic() + DEADLINE
-        while os.waitpid(typist.pid, os.WNOHANG)[0] == 0:
-            if time.monotonic() > end:
-                os.kill(typist.pid, signal.SIGKILL)
-                os.waitpid(typist.pid, 0)
-                self.fail("ocirun outlives its terminal")
-            time.sleep(0.01)
+        typist.hang_up()
+        until("ocirun ends with its terminal", typist.gone)
 
     def test_a_reader_that_goes_away(self):
-        process = subprocess.Popen(self.command("-t", self.image, "sh", "-c", "while echo x; do :; done; exit 5"),
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        process = self.background("-t", self.image, "sh", "-c", "while echo x; do :; done; exit 5",
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         self.assertEqual(process.stdout.readline(), b"x\r\n")
         process.stdout.close()
         self.assertEqual(process.wait(DEADLINE), 5)
