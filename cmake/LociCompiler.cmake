@@ -21,6 +21,8 @@ check_c_compiler_flag(-Wformat-truncation LOCI_HAS_FORMAT_TRUNCATION)
 if(LOCI_HAS_FORMAT_TRUNCATION)
 	list(APPEND LOCI_WARNINGS -Wno-format-truncation)
 endif()
+# clang asks for literal formats also of the functions that pass a va_list on; gcc does not.
+list(APPEND LOCI_WARNINGS $<$<C_COMPILER_ID:Clang>:-Wno-format-nonliteral>)
 target_compile_options(loci_flags INTERFACE ${LOCI_WARNINGS} -fno-strict-aliasing)
 target_compile_definitions(loci_flags INTERFACE _GNU_SOURCE)
 target_include_directories(loci_flags INTERFACE
@@ -32,7 +34,8 @@ endif()
 if(LOCI_SANITIZE)
 	target_compile_options(loci_flags INTERFACE
 		-fsanitize=${LOCI_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
-		-Wno-maybe-uninitialized) # gcc's flow analysis is blind behind what a sanitizer puts in
+		# gcc's flow analysis is blind behind what a sanitizer puts in
+		$<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 	target_link_options(loci_flags INTERFACE -fsanitize=${LOCI_SANITIZE})
 elseif(CMAKE_BUILD_TYPE MATCHES "Rel")
 	target_compile_options(loci_flags INTERFACE

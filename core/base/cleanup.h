@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define loci__cleanup(fn) __attribute__((cleanup(fn)))
+/* unused: being released may be all that happens to it. */
+#define loci__cleanup(fn) __attribute__((cleanup(fn), unused))
 
 /* A cleaner for `type *` held in a variable, from a free function that accepts NULL. */
 #define LOCI_DEFINE_CLEANUP(name, type, free_fn) \

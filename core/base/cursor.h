@@ -15,7 +15,7 @@ struct loci_cursor {
 
 static inline struct loci_cursor loci__cursor(const char *p, size_t n)
 {
-	return (struct loci_cursor){p, p + n};
+	return (struct loci_cursor){p, n ? p + n : p}; /* NULL + 0 is undefined */
 }
 static inline bool loci__cursor_at_end(const struct loci_cursor *c)
 {

@@ -231,8 +231,8 @@ static void check_tag(struct loci_store *st, const struct ack *a)
 static int check_visible(void *arg, const char *tag)
 {
 	struct loci_store *st = arg;
-	struct loci_manifest_bytes *bytes;
-	struct loci_manifest *m;
+	struct loci_manifest_bytes *bytes = NULL;
+	struct loci_manifest *m = NULL;
 	struct loci_error err = {0};
 	if (loci_manifest_get(st, "r", tag, NULL, &bytes, &err) < 0 ||
 	    loci_manifest_parse(bytes->bytes, bytes->n, bytes->media_type, &m, &err) < 0)
