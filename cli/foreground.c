@@ -9,6 +9,7 @@
 
 #include "cli/terminal.h"
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/fs.h"
 
@@ -18,6 +19,10 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+
+/* How long a container goes on whose terminal went away; docker gives as much to one that is told
+ * to stop. A shell ends at once, but not before a program that it waits for. */
+#define HANGUP_GRACE_MS 10000
 
 /* Passed on to the container. */
 static const int forwarded[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
@@ -29,6 +34,7 @@ struct session {
 	int signal_fd, pid_fd, master_fd;
 	bool input_open;
 	bool at_terminal; /* the caller's input is one, now raw */
+	uint64_t kill_at; /* by loci__clock_ms; 0: not at all */
 	char typed[4096]; /* read, not yet taken by the container */
 	size_t typed_at, typed_n;
 };
@@ -82,8 +88,10 @@ static void read_input(struct session *s)
 	s->typed_n = n > 0 ? (size_t)n : 0;
 	/* A raw terminal ends only by going away; the container's goes with it, or a shell in there
 	 * would wait for ever for somebody who cannot come back. */
-	if (!s->input_open && s->at_terminal)
+	if (!s->input_open && s->at_terminal) {
 		loci__close_fd(&s->master_fd);
+		s->kill_at = loci__clock_ms() + HANGUP_GRACE_MS;
+	}
 }
 
 static void write_input(struct session *s)
@@ -93,6 +101,14 @@ static void write_input(struct session *s)
 		s->typed_at += (size_t)n;
 	else if (errno != EAGAIN && errno != EINTR)
 		s->typed_at = s->typed_n;
+}
+
+static int ms_to_kill(const struct session *s)
+{
+	uint64_t now = loci__clock_ms();
+	if (!s->kill_at)
+		return -1;
+	return s->kill_at > now ? (int)(s->kill_at - now) : 0;
 }
 
 /* Input is read only when the container took what was typed before. */
@@ -105,10 +121,18 @@ static int wait_for_events(struct session *s, struct pollfd fds[N_FDS], struct l
 	fds[MASTER] = (struct pollfd){s->master_fd, master, 0};
 	fds[INPUT] = (struct pollfd){
 	        s->master_fd >= 0 && s->input_open && !pending ? STDIN_FILENO : -1, POLLIN, 0};
-	while (poll(fds, N_FDS, -1) < 0)
+	while (poll(fds, N_FDS, ms_to_kill(s)) < 0)
 		if (errno != EINTR)
 			return loci__err_sys(err, "wait for the container");
 	return 0;
+}
+
+static void kill_late(struct session *s)
+{
+	if (!s->kill_at || loci__clock_ms() < s->kill_at)
+		return;
+	s->kill_at = 0;
+	(void)!loci_runtime_kill(s->rt, s->fg->id, SIGKILL, 0, NULL);
 }
 
 /* What it wrote before it ended is still in the pty. */
@@ -136,6 +160,7 @@ static int loop(struct session *s, struct loci_error *err)
 			read_input(s);
 		if (fds[PID].revents)
 			break;
+		kill_late(s);
 	}
 	drain(s);
 	return 0;

@@ -149,6 +149,14 @@ class Terminal(sandbox.Sandbox):
         typist.hang_up()
         until("ocirun ends with its terminal", typist.gone)
 
+    def test_a_terminal_that_goes_away_under_a_program(self):
+        typist = self.shell()
+        typist.type("sh -c 'echo here; exec sleep 1000'\n")  # nothing tells it that nobody is there any more
+        typist.until("here\r\n")
+        typist.hang_up()
+        until("ocirun ends with its terminal", typist.gone)
+        self.assertEqual(typist.status, 128 + signal.SIGKILL)
+
     def test_a_reader_that_goes_away(self):
         process = self.background("-t", self.image, "sh", "-c", "while echo x; do :; done; exit 5",
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
