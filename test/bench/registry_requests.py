@@ -38,7 +38,7 @@ class DockerRegistry(images.Registry):
         deadline = time.monotonic() + 30
         while True:
             try:
-                self.request("GET", "/v2/")
+                self.ask("GET", "/v2/")
                 return
             except OSError:
                 if time.monotonic() > deadline:

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The images of the matrix, and the registry under test with plain HTTP look-ups to check the clients by."""
 import hashlib
-import http.client
 import json
 import os
 import re
-import subprocess
 import sys
-import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "images"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "images"), os.path.join(HERE, "..", "integration", "lib")]
 import make_busybox  # noqa: E402
+import ociregistry  # noqa: E402
 from oci_image import OCI_INDEX, OCI_MANIFEST, Layout, file  # noqa: E402
 
 MANIFEST_TYPES = (OCI_MANIFEST, OCI_INDEX)
@@ -64,50 +63,27 @@ class Made:
             self.config_digest["index"] = json.load(f)["config"]["digest"]
 
 
-class Registry:
-    """ociregistry on a free port of the loopback interface."""
+class Registry(ociregistry.Registry):
+    """ociregistry of a build, running; with what the clients are checked by."""
 
     def __init__(self, bin_dir, store, *options):
+        super().__init__(*options, store=store)
         self.bin = bin_dir
-        self.log = store + ".log"
-        with open(self.log, "w") as out:
-            self.process = subprocess.Popen(
-                [os.path.join(bin_dir, "ociregistry"), "--store", store, "--listen", "127.0.0.1:0", *options],
-                stderr=out)
-        deadline = time.monotonic() + 30
-        while not (found := re.search(r"listening on \S*?(127\.0\.0\.1:\d+)", self.said())):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.process.kill()
-                raise RuntimeError("ociregistry did not come up\n" + self.said())
-            time.sleep(0.02)
-        self.address = found.group(1)
+        os.environ["OCIREGISTRY"] = os.path.join(bin_dir, "ociregistry")
+        self.start()
 
-    def said(self):
-        with open(self.log) as f:
-            return f.read()
-
-    def request(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection(self.address, timeout=60)
-        connection.request(method, path, body, headers or {})
-        response = connection.getresponse()
-        data = response.read()
-        connection.close()
-        if response.status >= 300:
-            raise RuntimeError("%s %s: %d %s" % (method, path, response.status, data.decode(errors="replace")))
-        return response, data
-
-    def manifest_bytes(self, repo, reference):
-        return self.request("GET", "/v2/%s/manifests/%s" % (repo, reference), headers={"Accept": ", ".join(ACCEPT)})
+    def manifest_response(self, repo, reference):
+        return self.expect(200, "GET", "/v2/%s/manifests/%s" % (repo, reference), headers={"Accept": ", ".join(ACCEPT)})
 
     def manifest(self, repo, reference):
-        return json.loads(self.manifest_bytes(repo, reference)[1])
+        return json.loads(self.manifest_response(repo, reference).body)
 
     def digest(self, repo, tag):
         """What a tag serves, hashed here; the header must agree."""
-        response, data = self.manifest_bytes(repo, tag)
-        digest = "sha256:" + hashlib.sha256(data).hexdigest()
-        if response.headers["Docker-Content-Digest"] != digest:
-            raise AssertionError("Docker-Content-Digest is %s" % response.headers["Docker-Content-Digest"])
+        response = self.manifest_response(repo, tag)
+        digest = ociregistry.digest_of(response.body)
+        if response.header("Docker-Content-Digest") != digest:
+            raise AssertionError("Docker-Content-Digest is %s" % response.header("Docker-Content-Digest"))
         return digest
 
     def push_layout(self, layout, tag, repo, as_tag):
@@ -118,16 +94,13 @@ class Registry:
             with open(path, "rb") as f:
                 data = f.read()
             if media_type in MANIFEST_TYPES:
-                self.request("PUT", "/v2/%s/manifests/%s" % (repo, as_tag if digest == top else digest), data,
-                             {"Content-Type": media_type})
+                self.push_manifest(repo, as_tag if digest == top else digest, data, media_type)
             else:
-                begun, _ = self.request("POST", "/v2/%s/blobs/uploads/" % repo)
-                where = re.sub(r"^http://[^/]*", "", begun.headers["Location"])
-                self.request("PUT", "%s%sdigest=%s" % (where, "&" if "?" in where else "?", digest), data,
-                             {"Content-Type": "application/octet-stream"})
+                # A peer may give an absolute URL, with a query of its own.
+                where = re.sub(r"^http://[^/]*", "", self.start_upload(repo))
+                self.expect(201, "PUT", "%s%sdigest=%s" % (where, "&" if "?" in where else "?", digest), data)
 
     def close(self):
-        self.process.terminate()
-        code = self.process.wait(60)
-        if code:
-            raise AssertionError("ociregistry ended with %d\n%s" % (code, self.said()))
+        status = self.stop()
+        if status:
+            raise AssertionError("ociregistry ended with %d\n%s" % (status, "".join(self.log[-100:])))
