@@ -52,6 +52,22 @@ class Client:
     def ref(self, repo, tag):
         return "%s/%s:%s" % (self.registry.address, repo, tag)
 
+    def push_pull(self, layout, tag):
+        """What the operations are where a client needs nothing special: this tag of the layout, there and back."""
+        raise NotImplementedError
+
+    def image(self, made):
+        self.push_pull(made.layout, "image")
+
+    def index(self, made):
+        self.push_pull(made.layout, "index")
+
+    def zstd(self, made):
+        self.push_pull(made.layout, "zstd")
+
+    def artifact(self, made):
+        self.push_pull(made.layout, "artifact")
+
     def close(self):
         pass
 
@@ -68,17 +84,8 @@ class Skopeo(Client):
         self.copy(*flags, "--src-tls-verify=false", "docker://" + self.ref(repo, tag), "oci:%s:%s" % (out, tag))
         same("digest pulled", expected, layout_digest(out, tag))
 
-    def image(self, made):
-        self.push_pull(made.layout, "image")
-
     def index(self, made):
         self.push_pull(made.layout, "index", "--all")
-
-    def zstd(self, made):
-        self.push_pull(made.layout, "zstd")
-
-    def artifact(self, made):
-        self.push_pull(made.layout, "artifact")
 
 
 class Crane(Client):
@@ -100,12 +107,6 @@ class Crane(Client):
         self.push_pull(made.layout, "image")
         self.crane("validate", "--remote", self.ref("crane/image", "image"))
 
-    def index(self, made):
-        self.push_pull(made.layout, "index")
-
-    def zstd(self, made):
-        self.push_pull(made.layout, "zstd")
-
     def artifact(self, made):
         one = self.ref("crane/artifact", "copied")
         self.registry.push_layout(made.layout, "artifact", "crane/from", "artifact")
@@ -121,15 +122,6 @@ class Oras(Client):
         out = self.dir("oras-out")
         run("oras", "cp", "--from-plain-http", "--to-oci-layout", self.ref(repo, tag), "%s:%s" % (out, tag))
         same("digest pulled", expected, layout_digest(out, tag))
-
-    def image(self, made):
-        self.push_pull(made.layout, "image")
-
-    def index(self, made):
-        self.push_pull(made.layout, "index")
-
-    def zstd(self, made):
-        self.push_pull(made.layout, "zstd")
 
     def artifact(self, made):
         out, ref = self.dir("oras-files"), self.ref("oras/files", "v1")
@@ -179,12 +171,6 @@ class ContainersStorage(Client):
         back = self.cmd("pull", "-q", "--tls-verify=false", self.ref(repo, tag)).splitlines()[-1]
         same("image ID", name, back)
         self.cmd("rmi", "-f", back)
-
-    def image(self, made):
-        self.push_pull(made.layout, "image")
-
-    def zstd(self, made):
-        self.push_pull(made.layout, "zstd")
 
     def index(self, made):
         repo, tag = self.program + "/index", "index"
@@ -317,39 +303,18 @@ class Curl(Client):
             self.curl("-L", "-H", "Accept: " + media_type, "-o", out, "%s/%s/%s" % (base, kind, digest))
             same("bytes of " + digest, digest, images.file_digest(out))
 
-    def image(self, made):
-        self.push_pull(made.layout, "image")
-
-    def index(self, made):
-        self.push_pull(made.layout, "index")
-
-    def zstd(self, made):
-        self.push_pull(made.layout, "zstd")
-
-    def artifact(self, made):
-        self.push_pull(made.layout, "artifact")
-
 
 class Ocipull(Client):
     """Our own puller against our own registry: pull only."""
     lacks = {"artifact": "pulls images"}
 
-    def pull(self, made, tag):
+    def push_pull(self, layout, tag):
         repo = "ocipull/" + tag
-        self.registry.push_layout(made.layout, tag, repo, tag)
+        self.registry.push_layout(layout, tag, repo, tag)
         store = self.dir("ocipull-store")
         said = run(os.path.join(self.registry.bin, "ocipull"), "--store", store, "-q", self.ref(repo, tag))
-        same("digest pulled", layout_digest(made.layout, tag), said.splitlines()[-1])
+        same("digest pulled", layout_digest(layout, tag), said.splitlines()[-1])
         shutil.rmtree(store)
-
-    def image(self, made):
-        self.pull(made, "image")
-
-    def index(self, made):
-        self.pull(made, "index")
-
-    def zstd(self, made):
-        self.pull(made, "zstd")
 
 
 CLIENTS = {"curl": Curl, "skopeo": Skopeo, "podman": Podman, "buildah": Buildah, "crane": Crane, "oras": Oras,

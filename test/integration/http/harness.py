@@ -9,28 +9,18 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
-import time
 import unittest
 
-DEADLINE = 60  # seconds for a thing that should happen at once, on a slow machine under a sanitizer
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from deadline import DEADLINE, until  # noqa: E402
+
 
 
 def pattern(off, n):
     """Bytes off … off+n of the double's file."""
     return bytes((at * 31 + (at >> 8) * 7 + (at >> 20)) & 255 for at in range(off, off + n))
-
-
-def until(what, condition):
-    """Polls until the condition holds and returns its value."""
-    end = time.monotonic() + DEADLINE
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError("never happened: " + what)
-        time.sleep(0.01)
 
 
 class Server:

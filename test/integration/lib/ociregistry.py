@@ -18,27 +18,15 @@ import signal
 import subprocess
 import tempfile
 import threading
-import time
+
+from deadline import DEADLINE, until
 
 SANITIZER = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../data/sanitizer"))
-DEADLINE = 60  # seconds for a thing that should happen at once, on a slow machine under a sanitizer
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
-
-
-def until(what, condition):
-    """Polls until the condition holds and returns its value."""
-    end = time.monotonic() + DEADLINE
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError("never happened: " + what)
-        time.sleep(0.01)
 
 
 def digest_of(data, algorithm="sha256"):
