@@ -190,19 +190,26 @@ int loci_blob_mount(struct loci_store *st, const char *from_repo, const char *to
 	return loci__store_write(st, mount_op, &o, err);
 }
 
+int loci__blob_unlink(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                      struct loci_error *err)
+{
+	struct loci__key k = loci__key_of_repo_digest(repo, d);
+	int rc = loci__txn_del(t, LOCI_INDEX_LINK, &k, err);
+	if (rc < 0)
+		return rc;
+	struct loci__key holder = loci__key_of_holder(d, LOCI_HOLDER_LINK, repo);
+	rc = loci__txn_del(t, LOCI_INDEX_HOLDER, &holder, err);
+	return rc == LOCI_E_NOT_FOUND ? 0 : rc;
+}
+
 static int unlink_op(struct loci__txn *t, void *arg, struct loci_error *err)
 {
 	const struct blob_op *o = arg;
-	struct loci__key k = loci__key_of_repo_digest(o->repo, o->digest);
-	int rc = loci__txn_del(t, LOCI_INDEX_LINK, &k, err);
+	int rc = loci__blob_unlink(t, o->repo, o->digest, err);
 	if (rc == LOCI_E_NOT_FOUND)
 		return loci__err_set(err, rc, "blob %s is not in repository '%s'",
 		                     loci__digest_text(o->digest).s, o->repo);
-	if (rc < 0)
-		return rc;
-	struct loci__key holder = loci__key_of_holder(o->digest, LOCI_HOLDER_LINK, o->repo);
-	rc = loci__txn_del(t, LOCI_INDEX_HOLDER, &holder, err);
-	return rc == LOCI_E_NOT_FOUND ? 0 : rc;
+	return rc;
 }
 
 /* Of no repository: only its lease ends, so that nothing keeps it but those who hold it. */

@@ -165,30 +165,37 @@ static int uncount_member(struct loci__txn *t, const char *repo, struct loci_err
 	             : loci__txn_del(t, LOCI_INDEX_REPO, &k, err);
 }
 
-static int manifest_del_op(struct loci__txn *t, void *arg, struct loci_error *err)
+int loci__member_remove(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                        struct loci_error *err)
 {
-	const struct del_op *o = arg;
 	struct loci__manifest_row row;
-	struct loci__key member = loci__key_of_repo_digest(o->repo, o->digest);
+	struct loci__key member = loci__key_of_repo_digest(repo, d);
 	int rc = loci__txn_has(t, LOCI_INDEX_MEMBER, &member, err);
-	if (rc == LOCI_E_NOT_FOUND)
-		return loci__err_not_found(t, o->repo, "manifest", loci__digest_text(o->digest).s,
-		                           err);
 	if (rc == 0)
-		rc = loci__manifest_row_get(t, o->digest, &row, err);
+		rc = loci__manifest_row_get(t, d, &row, err);
 	if (rc == 0 && row.subject.alg) {
-		struct loci__key referrer = loci__key_of_repo_digest(o->repo, &row.subject);
-		loci__key_digest(&referrer, o->digest);
+		struct loci__key referrer = loci__key_of_repo_digest(repo, &row.subject);
+		loci__key_digest(&referrer, d);
 		rc = del_row(t, LOCI_INDEX_REFERRER, referrer, err);
 	}
 	if (rc == 0)
-		rc = del_tags_of(t, o->repo, o->digest, err);
+		rc = del_tags_of(t, repo, d, err);
 	if (rc == 0)
-		rc = del_row(t, LOCI_INDEX_HOLDER,
-		             loci__key_of_holder(o->digest, LOCI_HOLDER_MEMBER, o->repo), err);
+		rc = del_row(t, LOCI_INDEX_HOLDER, loci__key_of_holder(d, LOCI_HOLDER_MEMBER, repo),
+		             err);
 	if (rc == 0)
 		rc = del_row(t, LOCI_INDEX_MEMBER, member, err);
-	return rc == 0 ? uncount_member(t, o->repo, err) : rc;
+	return rc == 0 ? uncount_member(t, repo, err) : rc;
+}
+
+static int manifest_del_op(struct loci__txn *t, void *arg, struct loci_error *err)
+{
+	const struct del_op *o = arg;
+	int rc = loci__member_remove(t, o->repo, o->digest, err);
+	if (rc == LOCI_E_NOT_FOUND)
+		return loci__err_not_found(t, o->repo, "manifest", loci__digest_text(o->digest).s,
+		                           err);
+	return rc;
 }
 
 int loci_manifest_delete(struct loci_store *st, const char *repo, const struct loci_digest *d,

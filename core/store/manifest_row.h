@@ -33,4 +33,9 @@ int loci__manifest_row_get(struct loci__txn *t, const struct loci_digest *d,
 int loci__manifest_row_put(struct loci__txn *t, const struct loci_digest *d,
                            const struct loci__manifest_row *row, struct loci_error *err);
 
+/* Takes the manifest out of the repository, with its tags and its place among the referrers; the
+ * bytes stay until nothing holds them. NOT_FOUND leaves err alone. */
+int loci__member_remove(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                        struct loci_error *err);
+
 #endif

@@ -85,6 +85,9 @@ int loci__blob_file(struct loci_store *st, const struct loci_digest *d,
 /* Membership of the blob (repo may be NULL: none) and a fresh lease. */
 int loci__blob_link(struct loci__txn *t, const char *repo, const struct loci_digest *d,
                     uint64_t lease_until, struct loci_error *err);
+/* Takes the blob out of the repository. NOT_FOUND leaves err alone. */
+int loci__blob_unlink(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                      struct loci_error *err);
 
 /* HOLDER rows: digest, kind, repository. What garbage collection asks "does anybody hold it?". */
 enum loci__holder { LOCI_HOLDER_LINK = 'l', LOCI_HOLDER_MEMBER = 'm' };

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of ociregistry share: its settings, the table that fills them, its commands. */
+#ifndef LOCI_CLI_OCIREGISTRY_H
+#define LOCI_CLI_OCIREGISTRY_H
+
+#include "cli/program.h"
+#include "loci/store.h"
+
+struct loci_ociregistry_settings {
+	char *config;
+	char *store;
+	/* http */
+	struct loci_string_list listen;
+	bool access_log;
+	unsigned loops, workers, max_connections;
+	uint64_t idle_ms, head_ms, body_ms, write_ms, drain_ms;
+	uint64_t max_head;
+	/* registry */
+	uint64_t max_manifest_size, max_blob_size;
+	unsigned list_max;
+	bool delete, read_only, allow_sparse;
+	/* storage */
+	int durability;
+	uint64_t lease_ms, map_size;
+	unsigned max_readers;
+	bool force_remote;
+};
+
+extern const struct loci_option loci__ociregistry_options[];
+
+/* The store of --store, with what the settings say of it. */
+int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_store **ret,
+                                 struct loci_error *err);
+
+int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error *err);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of ociregistry: one row each makes flag, environment, file, help and man page. */
+#include "cli/ociregistry.h"
+#include "core/base/cursor.h"
+#include "core/base/err.h"
+
+#include <string.h>
+
+/* "ADDR:PORT", "[V6]:PORT", ":PORT" or "unix:/PATH"; whether ADDR is one of this machine shows when
+ * binding. */
+static int check_listen(const char *value, struct loci_error *err)
+{
+	struct loci_cursor c = loci__cursor(value, strlen(value));
+	struct loci_slice host = {value, 0};
+	uint64_t port;
+	if (loci__take_text(&c, "unix:/"))
+		return 0;
+	bool good = loci__take_char(&c, '[') ? loci__take_until(&c, ']', &host) && host.n > 0 &&
+	                                               loci__take_char(&c, ':')
+	                                     : loci__take_until(&c, ':', &host);
+	if (good && loci__take_u64(&c, &port) && loci__cursor_at_end(&c) && port <= 65535)
+		return 0;
+	return loci__err_set(
+	        err, LOCI_E_USAGE,
+	        "'%s': expected ADDRESS:PORT, [IPV6-ADDRESS]:PORT, :PORT or unix:/PATH", value);
+}
+
+static const struct loci_option_word durabilities[] = {
+        {"full", LOCI_DURABILITY_FULL}, {"relaxed", LOCI_DURABILITY_RELAXED}, {0}};
+
+#define S struct loci_ociregistry_settings
+const struct loci_option loci__ociregistry_options[] = {
+        LOCI_OPT_ROW_CONFIG(S, config),
+        LOCI_OPT_ROW_STORE(S, store),
+        {LOCI_OPT_LIST(S, listen), .key = "http.listen", .flag = "listen", .letter = 'l',
+         .env = "OCIREGISTRY_LISTEN", .value = "127.0.0.1:5000,[::1]:5000", .metavar = "ADDR:PORT",
+         .help = "Listen on this address; repeat for more; port 0 takes any free one",
+         .section = "HTTP", .check = check_listen},
+        {LOCI_OPT_BOOL(S, access_log), .key = "http.access-log", .flag = "access-log",
+         .value = "true", .help = "Log one line for each request"},
+        {LOCI_OPT_NUMBER(S, loops), .key = "http.loops", .flag = "loops", .value = "0", .max = 256,
+         .help = "Event loops; 0 is one for each core"},
+        {LOCI_OPT_NUMBER(S, workers), .key = "http.workers", .flag = "workers", .value = "0",
+         .max = 1024, .help = "Threads for hashing and disk; 0 is two for each core, at least 4"},
+        {LOCI_OPT_NUMBER(S, max_connections), .key = "http.max-connections",
+         .flag = "max-connections", .value = "0",
+         .help = "Most connections at a time; 0 is by the limit on open files"},
+        {LOCI_OPT_DURATION(S, idle_ms), .key = "http.idle-timeout", .flag = "idle-timeout",
+         .value = "60s", .min = 1, .help = "Close a connection that makes no request for so long"},
+        {LOCI_OPT_DURATION(S, head_ms), .key = "http.head-timeout", .flag = "head-timeout",
+         .value = "10s", .min = 1, .help = "Time for a whole request head"},
+        {LOCI_OPT_DURATION(S, body_ms), .key = "http.body-timeout", .flag = "body-timeout",
+         .value = "60s", .min = 1, .help = "Time for every 4 KiB of an upload"},
+        {LOCI_OPT_DURATION(S, write_ms), .key = "http.write-timeout", .flag = "write-timeout",
+         .value = "60s", .min = 1, .help = "Time without a byte taken by a client"},
+        {LOCI_OPT_DURATION(S, drain_ms), .key = "http.drain-timeout", .flag = "drain-timeout",
+         .value = "30s", .min = 1, .help = "Time for requests in flight when stopping"},
+        {LOCI_OPT_SIZE(S, max_head), .key = "http.max-head", .flag = "max-head", .value = "64KiB",
+         .min = 4096, .max = 1 << 20, .help = "Largest request head"},
+        {LOCI_OPT_SIZE(S, max_manifest_size), .key = "registry.max-manifest-size",
+         .flag = "max-manifest-size", .value = "4MiB", .min = 1024, .max = 64 << 20,
+         .help = "Largest manifest that is taken", .section = "Registry"},
+        {LOCI_OPT_SIZE(S, max_blob_size), .key = "registry.max-blob-size", .flag = "max-blob-size",
+         .value = "1TiB", .min = 1, .help = "Largest blob that is taken"},
+        {LOCI_OPT_NUMBER(S, list_max), .key = "registry.list-max", .flag = "list-max",
+         .value = "1000", .min = 1, .max = 10000, .help = "Most names in one page of a listing"},
+        {LOCI_OPT_BOOL(S, delete), .key = "registry.delete", .flag = "delete", .value = "true",
+         .help = "Allow clients to delete tags, manifests and blobs"},
+        {LOCI_OPT_BOOL(S, read_only), .key = "registry.read-only", .flag = "read-only",
+         .value = "false", .help = "Refuse everything that writes"},
+        {LOCI_OPT_BOOL(S, allow_sparse), .key = "registry.allow-sparse", .flag = "allow-sparse",
+         .value = "false", .help = "Take manifests that refer to content that is not there"},
+        {LOCI_OPT_ENUM(S, durability), .key = "storage.durability", .flag = "durability",
+         .value = "full", .words = durabilities, .section = "Storage",
+         .help = "With relaxed, a power cut may lose what was acknowledged in the last seconds"},
+        {LOCI_OPT_DURATION(S, lease_ms), .key = "storage.lease", .flag = "lease", .value = "24h",
+         .min = 1000, .max = 3650ull * 24 * 3600 * 1000,
+         .help = "Keep a blob that no manifest refers to for so long"},
+        {LOCI_OPT_SIZE(S, map_size), .key = "storage.map-size", .flag = "map-size", .value = "1TiB",
+         .min = 1 << 20, .help = "Address space reserved for the index"},
+        {LOCI_OPT_NUMBER(S, max_readers), .key = "storage.max-readers", .flag = "max-readers",
+         .value = "1024", .min = 8, .max = 65536,
+         .help = "Reader slots of the index, for all processes on the store"},
+        {LOCI_OPT_BOOL(S, force_remote), .key = "storage.force-remote", .flag = "force-remote",
+         .value = "false", .help = "Open a store on a network file system all the same"},
+        {0},
+};
