@@ -4,6 +4,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
+#include "registry/condition.h"
 #include "registry/problem.h"
 #include "registry/range.h"
 
@@ -81,6 +82,8 @@ void loci__handle_blob_get(struct loci__rq *rq, struct loci__rs *rs)
 	                          : loci_blob_open(rq->reg->store, rq->name, &d, &fd, &size, &err);
 	if (r < 0)
 		loci__problem(rq, rs, LOCI_ABOUT_BLOB, &err, rq->reference);
+	else if (!loci__rq_match(rq, &d))
+		loci__rq_refuse_match(rq, rs, &d);
 	else if (known)
 		not_modified(rs, &d);
 	else if (rq->head)

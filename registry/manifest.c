@@ -4,6 +4,7 @@
 
 #include "core/base/cursor.h"
 #include "core/base/err.h"
+#include "registry/condition.h"
 #include "registry/manifest_sink.h"
 #include "registry/problem.h"
 
@@ -56,6 +57,11 @@ void loci__handle_manifest_get(struct loci__rq *rq, struct loci__rs *rs)
 		return;
 	if (loci_manifest_get(rq->reg->store, rq->name, tag, tag ? NULL : &d, &m, &err) < 0) {
 		fail(rq, rs, LOCI_ABOUT_MANIFEST, &err);
+		return;
+	}
+	if (!loci__rq_match(rq, &m->digest)) {
+		loci__rq_refuse_match(rq, rs, &m->digest);
+		loci_manifest_bytes_free(m);
 		return;
 	}
 	loci__rs_digest(rs, "docker-content-digest", &m->digest);

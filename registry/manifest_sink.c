@@ -3,6 +3,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
+#include "registry/condition.h"
 #include "registry/problem.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@ struct manifest_sink {
 	struct loci_http_sink base;
 	const struct loci_registry *reg;
 	struct loci_buf body;
+	struct loci__condition condition;
 	char repo[LOCI_REPO_MAX + 1];
 	char reference[LOCI_DIGEST_STR_MAX]; /* a valid tag or digest by now */
 	struct loci__manifest_sink_opts o;   /* its tags point into tag_text */
@@ -22,6 +24,7 @@ struct manifest_sink {
 static void sink_free(struct manifest_sink *s)
 {
 	loci__buf_done(&s->body);
+	loci__condition_done(&s->condition);
 	free(s);
 }
 
@@ -65,6 +68,7 @@ static int put(struct manifest_sink *s, struct loci_manifest_put_result *res,
 	int r = find_media_type(s, err);
 	if (r < 0)
 		return r;
+	bool conditional = loci__condition_is_set(&s->condition);
 	const struct loci_manifest_put args = {
 	        .struct_size = sizeof(args),
 	        .media_type = s->o.media_type,
@@ -74,6 +78,8 @@ static int put(struct manifest_sink *s, struct loci_manifest_put_result *res,
 	        .tags = s->o.tags,
 	        .n_tags = s->o.n_tags,
 	        .flags = s->reg->allow_sparse ? LOCI_MANIFEST_PUT_SPARSE : 0,
+	        .condition = conditional ? loci__condition_holds : NULL,
+	        .condition_arg = &s->condition,
 	};
 	return loci_manifest_put(s->reg->store, s->repo, &args, res, err);
 }
@@ -117,6 +123,7 @@ static void manifest_finish(struct loci_http_sink *sink, struct loci__rs *rs)
 	loci__rs_reset(rs, 201);
 	loci__rs_header(rs, "location", "/v2/%s/manifests/%s", s->repo, digest);
 	loci__rs_header(rs, "docker-content-digest", "%s", digest);
+	loci__rs_etag(rs, &res.digest);
 	if (res.subject.alg)
 		loci__rs_digest(rs, "oci-subject", &res.subject);
 	if (s->o.tell_tags)
@@ -144,10 +151,12 @@ struct loci_http_sink *loci__manifest_sink_new(const struct loci__rq *rq,
                                                const struct loci__manifest_sink_opts *o,
                                                struct loci__rs *rs)
 {
+	struct loci_error err;
 	struct manifest_sink *s = calloc(1, sizeof(*s) + tags_size(o));
-	if (!s) {
-		struct loci_error err;
+	if (!s)
 		loci__err_nomem(&err);
+	if (!s || loci__condition_init(&s->condition, rq, &err) < 0) {
+		free(s);
 		loci__problem(rq, rs, LOCI_ABOUT_PUT, &err, rq->reference);
 		return NULL;
 	}

@@ -24,7 +24,6 @@ LOCI_DEFINE_CLEANUP(free_manifest, struct loci_manifest, loci_manifest_free)
 struct listing {
 	struct loci_buf *json;
 	const char *artifact_type; /* filter, or NULL */
-	struct loci_digest after;  /* go on behind this one; .alg == 0: from the start */
 	size_t n_max;
 	size_t n;
 	bool has_more;
@@ -92,21 +91,11 @@ static int append(struct listing *l, const struct loci_manifest_bytes *bytes,
 	return l->json->failed;
 }
 
-/* In the order of the walk; `after` itself may have been deleted meanwhile. */
-static bool is_behind(const struct loci_digest *d, const struct loci_digest *after)
-{
-	if (d->alg != after->alg)
-		return d->alg > after->alg;
-	return memcmp(d->bytes, after->bytes, d->len) > 0;
-}
-
 static int add_referrer(void *arg, const struct loci_manifest_bytes *bytes)
 {
 	struct listing *l = arg;
 	struct loci_manifest *m loci__cleanup(free_manifest) = NULL;
 	struct loci_error err;
-	if (l->after.alg && !is_behind(&bytes->digest, &l->after))
-		return 0;
 	/* It was checked when it came in. */
 	if (loci_manifest_parse(bytes->bytes, bytes->n, bytes->media_type, &m, &err) < 0)
 		return 0;
@@ -145,16 +134,18 @@ void loci__handle_referrers(struct loci__rq *rq, struct loci__rs *rs)
 	struct loci_buf json loci__cleanup_buf = LOCI_BUF_INIT(RESPONSE_MAX);
 	struct listing l = {.json = &json, .n_max = rq->reg->list_max};
 	struct loci_digest subject;
-	const char *after;
+	struct loci_digest after;
+	const char *last;
 	struct loci_error err;
 	if (!loci__rq_digest(rq, &subject, rs) ||
 	    !loci__rq_param(rq, "artifactType", &l.artifact_type, rs) ||
-	    !loci__rq_param(rq, "last", &after, rs) ||
-	    (after && !loci__rq_parse_digest(rq, after, &l.after, rs)))
+	    !loci__rq_param(rq, "last", &last, rs) ||
+	    (last && !loci__rq_parse_digest(rq, last, &after, rs)))
 		return;
 	loci__buf_printf(&json, "{\"schemaVersion\":2,\"mediaType\":\"%s\",\"manifests\":[",
 	                 LOCI_MEDIA_OCI_INDEX);
-	int r = loci_referrer_foreach(rq->reg->store, rq->name, &subject, add_referrer, &l, &err);
+	int r = loci_referrer_foreach(rq->reg->store, rq->name, &subject, last ? &after : NULL,
+	                              add_referrer, &l, &err);
 	/* A repository that is not there has no referrers: never a 404, says the spec. */
 	if (r < 0 && r != LOCI_E_CALLBACK && r != LOCI_E_NOT_FOUND) {
 		loci__problem(rq, rs, LOCI_ABOUT_MANIFEST, &err, rq->reference);

@@ -48,9 +48,4 @@ bool loci__rq_digest(const struct loci__rq *rq, struct loci_digest *ret, struct 
 bool loci__rq_parse_digest(const struct loci__rq *rq, const char *text, struct loci_digest *ret,
                            struct loci__rs *rs);
 
-/* Whether If-None-Match names the digest (or is a star). */
-bool loci__rq_none_match(const struct loci__rq *rq, const struct loci_digest *d);
-/* Whether If-Range is absent or names the digest: only then does Range count. */
-bool loci__rq_if_range(const struct loci__rq *rq, const struct loci_digest *d);
-
 #endif

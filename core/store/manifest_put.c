@@ -183,13 +183,82 @@ static int write_tag(struct loci__txn *t, struct put_op *o, const char *tag, str
 	                              err);
 }
 
+/* ---- what stands in its way ------------------------------------------------------------------ */
+
+/* What the tag points at now; NOT_FOUND leaves err alone. */
+static int tag_target(struct loci__txn *t, const struct put_op *o, const char *tag,
+                      struct loci_digest *ret, struct loci_error *err)
+{
+	struct loci__key k = loci__key_of_repo_text(o->repo, tag);
+	struct loci_slice val;
+	int rc = loci__txn_get(t, LOCI_INDEX_TAG, &k, &val, err);
+	if (rc == 0 && !loci__take_digest(&val, ret))
+		rc = loci__err_set(err, LOCI_E_INTERNAL, "index: the row of tag '%s' is damaged",
+		                   tag);
+	return rc;
+}
+
+/* What stands now under the name that it is put under. */
+static int find_current(struct loci__txn *t, const struct put_op *o, struct loci_digest *ret,
+                        struct loci_error *err)
+{
+	if (!o->put->want && o->put->n_tags)
+		return tag_target(t, o, o->put->tags[0], ret, err);
+	struct loci__key k = o->repo ? loci__key_of_repo_digest(o->repo, &o->digest)
+	                             : loci__key_of_digest(&o->digest);
+	*ret = o->digest;
+	return loci__txn_has(t, o->repo ? LOCI_INDEX_MEMBER : LOCI_INDEX_MANIFEST, &k, err);
+}
+
+static int check_condition(struct loci__txn *t, const struct put_op *o, struct loci_error *err)
+{
+	struct loci_digest current;
+	if (!o->put->condition)
+		return 0;
+	int rc = find_current(t, o, &current, err);
+	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
+		return rc;
+	if (o->put->condition(o->put->condition_arg, rc == 0 ? &current : NULL))
+		return 0;
+	return loci__err_set(err, LOCI_E_CONDITION, "manifest: precondition does not hold, %s%s",
+	                     rc == 0 ? "now it is " : "now there is none",
+	                     rc == 0 ? loci__digest_text(&current).s : "");
+}
+
+static int check_fixed(struct loci__txn *t, const struct put_op *o, struct loci_error *err)
+{
+	struct loci_digest current;
+	for (size_t i = 0; o->put->fixed && i < o->put->n_tags; i++) {
+		if (!o->put->fixed[i])
+			continue;
+		int rc = tag_target(t, o, o->put->tags[i], &current, err);
+		if (rc == LOCI_E_NOT_FOUND || (rc == 0 && loci_digest_equal(&current, &o->digest)))
+			continue;
+		if (rc < 0)
+			return rc;
+		return loci__err_set(err, LOCI_E_DENIED, "tag '%s' is immutable and stands for %s",
+		                     o->put->tags[i], loci__digest_text(&current).s);
+	}
+	return 0;
+}
+
+/* All that may refuse it comes before the first row is written: an operation that fails then costs
+ * those that share its transaction nothing. */
+static int check_op(struct loci__txn *t, struct put_op *o, struct loci_error *err)
+{
+	int rc = check_condition(t, o, err);
+	if (rc == 0)
+		rc = check_fixed(t, o, err);
+	if (rc == 0 && !(o->put->flags & LOCI_MANIFEST_PUT_SPARSE))
+		rc = foreach_ref(t, o, require, err);
+	return rc;
+}
+
 static int put_op(struct loci__txn *t, void *arg, struct loci_error *err)
 {
 	struct put_op *o = arg;
-	int rc = 0;
 	o->told_new = false; /* the transaction may be run again */
-	if (!(o->put->flags & LOCI_MANIFEST_PUT_SPARSE))
-		rc = foreach_ref(t, o, require, err);
+	int rc = check_op(t, o, err);
 	if (rc == 0)
 		rc = write_bytes(t, o, err);
 	if (rc == 0)

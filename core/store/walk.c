@@ -184,20 +184,27 @@ static int give_referrer(struct loci_store *st, const char *repo, const struct l
 	return stop ? loci__err_set(err, LOCI_E_CALLBACK, "listing stopped by its caller") : 0;
 }
 
-int loci_referrer_foreach(struct loci_store *st, const char *repo, const struct loci_digest *d,
-                          loci_referrer_fn fn, void *arg, struct loci_error *err)
+static int check_referrers(struct loci_store *st, const char *repo, const struct loci_digest *d,
+                           const struct loci_digest *after, struct loci_error *err)
 {
 	int rc = loci__store_check(st, err);
 	if (rc == 0)
 		rc = loci__check_repo(repo, err);
 	if (rc == 0)
 		rc = loci__check_digest(d, err);
+	return rc == 0 && after ? loci__check_digest(after, err) : rc;
+}
+
+int loci_referrer_foreach(struct loci_store *st, const char *repo, const struct loci_digest *d,
+                          const struct loci_digest *after, loci_referrer_fn fn, void *arg,
+                          struct loci_error *err)
+{
+	int rc = check_referrers(st, repo, d, after, err);
 	if (rc < 0)
 		return rc;
 	struct loci__key prefix = loci__key_of_repo_digest(repo, d);
 	struct referrers r;
 	struct loci_digest last;
-	const struct loci_digest *after = NULL;
 	do {
 		rc = read_referrers(st, &prefix, after, &r, err);
 		for (size_t i = 0; rc == 0 && i < r.n; i++)

@@ -32,7 +32,8 @@ LOCI_BEGIN_DECLS
 	XX(-19, NO_SPACE, "no space left")                           \
 	XX(-20, TIMEOUT, "timed out")                                \
 	XX(-21, UNREACHABLE, "peer cannot be reached")               \
-	XX(-22, USAGE, "wrong usage")
+	XX(-22, USAGE, "wrong usage")                                \
+	XX(-23, CONDITION, "precondition does not hold")
 
 enum loci_code {
 	LOCI_OK = 0,

@@ -127,6 +127,15 @@ struct loci_manifest_put {
 	const char *const *tags;        /* set with the manifest, in one transaction */
 	size_t n_tags;
 	unsigned flags; /* enum loci_manifest_put_flag */
+	/** One for each tag, or NULL: a true one refuses (DENIED) to move its tag when it is there
+	 * with another digest. */
+	const bool *fixed;
+	/** NULL, or asked inside the transaction that writes: what the name that it is put under
+	 * stands for now (want if that is given, else the first tag; NULL: nothing). False refuses
+	 * the put (CONDITION). Runs on the writer's thread, maybe more than once: no store call
+	 * inside. */
+	bool (*condition)(void *arg, const struct loci_digest *current);
+	void *condition_arg;
 };
 struct loci_manifest_put_result {
 	struct loci_digest digest;
@@ -134,7 +143,8 @@ struct loci_manifest_put_result {
 	struct loci_digest missing; /* on NOT_FOUND: the first reference that is not there */
 };
 /** Stores the bytes as they are. repo may be NULL (no tags then). res may be NULL.
- *  Expected errors: INVALID, TOO_LARGE, DIGEST_MISMATCH, NOT_FOUND (a reference, see res). */
+ *  Expected errors: INVALID, TOO_LARGE, DIGEST_MISMATCH, NOT_FOUND (a reference, see res), DENIED
+ * (a fixed tag), CONDITION. */
 LOCI_API LOCI_CHECK int loci_manifest_put(struct loci_store *st, const char *repo,
                                           const struct loci_manifest_put *put,
                                           struct loci_manifest_put_result *res,
@@ -172,10 +182,13 @@ LOCI_API LOCI_CHECK int loci_tag_foreach(struct loci_store *st, const char *repo
 /** [read] Repositories in byte order. */
 LOCI_API LOCI_CHECK int loci_repo_foreach(struct loci_store *st, const char *after, loci_name_fn fn,
                                           void *arg, struct loci_error *err);
-/** [read] Manifests of the repository whose subject is d. fn gets the stored bytes. */
+/** [read] Manifests of the repository whose subject is d, by algorithm (sha256 first) and bytes of
+ *  their digests, strictly after `after` (NULL: from the start; need not exist). fn gets the stored
+ *  bytes. */
 typedef int (*loci_referrer_fn)(void *arg, const struct loci_manifest_bytes *m);
 LOCI_API LOCI_CHECK int loci_referrer_foreach(struct loci_store *st, const char *repo,
-                                              const struct loci_digest *d, loci_referrer_fn fn,
+                                              const struct loci_digest *d,
+                                              const struct loci_digest *after, loci_referrer_fn fn,
                                               void *arg, struct loci_error *err);
 
 /* ---- pulled images ----------------------------------------------------------------------------

@@ -227,8 +227,8 @@ static void test_trap_4_no_snapshot_in_callbacks(void **state)
 	image_push(f->st, "r", &sbom, "c", "s", "v2");
 	assert_loci_ok(loci_tag_foreach(f->st, "r", NULL, expect_idle, f->st, &e_));
 	assert_loci_ok(loci_repo_foreach(f->st, NULL, expect_idle, f->st, &e_));
-	assert_loci_ok(
-	        loci_referrer_foreach(f->st, "r", &im.digest, expect_idle_referrer, f->st, &e_));
+	assert_loci_ok(loci_referrer_foreach(f->st, "r", &im.digest, NULL, expect_idle_referrer,
+	                                     f->st, &e_));
 	/* The counting counts. */
 	struct loci__txn t = {0};
 	assert_loci_ok(loci__read_begin(f->st->sh->index, &t, &e_));

@@ -135,19 +135,19 @@ static void test_media_type_is_the_repositorys_own(void **state)
 	assert_type(f->st, "a", NULL, &res.digest, LOCI_MEDIA_OCI_MANIFEST);
 	assert_type(f->st, "b", NULL, &res.digest, other);
 	/* The same repository may change its mind; then it is a referrer there, too. */
-	assert_loci_ok(loci_referrer_foreach(f->st, "b", &subject, tally, &n, &e_));
+	assert_loci_ok(loci_referrer_foreach(f->st, "b", &subject, NULL, tally, &n, &e_));
 	assert_int_equal(n, 0);
 	assert_loci_ok(loci_blob_put(f->st, "b", "cfg", 3, NULL, &d, &e_));
 	assert_loci_ok(put_text(f->st, "b", LOCI_MEDIA_OCI_MANIFEST, text, NULL, &res, &e_));
 	assert_type(f->st, "b", NULL, &res.digest, LOCI_MEDIA_OCI_MANIFEST);
-	assert_loci_ok(loci_referrer_foreach(f->st, "b", &subject, tally, &n, &e_));
+	assert_loci_ok(loci_referrer_foreach(f->st, "b", &subject, NULL, tally, &n, &e_));
 	assert_int_equal(n, 1);
 	/* And gone is gone, whatever the others call it. */
 	assert_loci_ok(put_text(f->st, "c", other, text, NULL, &res, &e_));
 	assert_loci_ok(loci_manifest_delete(f->st, "b", &res.digest, &e_));
 	assert_loci_ok(put_text(f->st, "b", other, text, NULL, &res, &e_));
 	n = 0;
-	assert_loci_ok(loci_referrer_foreach(f->st, "b", &subject, tally, &n, &e_));
+	assert_loci_ok(loci_referrer_foreach(f->st, "b", &subject, NULL, tally, &n, &e_));
 	assert_int_equal(n, 0);
 }
 
@@ -493,8 +493,38 @@ static int stop_referrers(void *arg, const struct loci_manifest_bytes *m)
 static unsigned referrers_of(struct loci_store *st, const char *repo, const struct loci_digest *d)
 {
 	unsigned n = 0;
-	assert_loci_ok(loci_referrer_foreach(st, repo, d, count_referrer, &n, &e_));
+	assert_loci_ok(loci_referrer_foreach(st, repo, d, NULL, count_referrer, &n, &e_));
 	return n;
+}
+
+static int keep_digest(void *arg, const struct loci_manifest_bytes *m)
+{
+	*(struct loci_digest *)arg = m->digest;
+	return 1;
+}
+
+/* One by one, each from behind the one before: in the order of bytes, none twice, none left out. */
+static void assert_each_page(struct loci_store *st, const struct loci_digest *subject, unsigned n)
+{
+	struct loci_digest last, next;
+	unsigned seen = 0;
+	int rc;
+	while ((rc = loci_referrer_foreach(st, "r", subject, seen ? &last : NULL, keep_digest,
+	                                   &next, NULL)) == LOCI_E_CALLBACK) {
+		if (seen)
+			assert_true(memcmp(next.bytes, last.bytes, last.len) > 0);
+		last = next;
+		seen++;
+	}
+	assert_int_equal(rc, 0);
+	assert_int_equal(seen, n);
+	/* It need not be there. */
+	memset(last.bytes, 0, sizeof(last.bytes));
+	assert_loci_code(LOCI_E_CALLBACK,
+	                 loci_referrer_foreach(st, "r", subject, &last, keep_digest, &next, &e_));
+	last.len = 0;
+	assert_loci_code(LOCI_E_INVALID,
+	                 loci_referrer_foreach(st, "r", subject, &last, keep_digest, &next, &e_));
 }
 
 static void test_referrers(void **state)
@@ -517,9 +547,10 @@ static void test_referrers(void **state)
 	assert_int_equal(referrers_of(f->st, "r", &subject.digest), N);
 	assert_int_equal(referrers_of(f->st, "q", &subject.digest), 0);
 	assert_int_equal(referrers_of(f->st, "r", &im[0].digest), 0);
-	assert_loci_code(LOCI_E_CALLBACK, loci_referrer_foreach(f->st, "r", &subject.digest,
+	assert_loci_code(LOCI_E_CALLBACK, loci_referrer_foreach(f->st, "r", &subject.digest, NULL,
 	                                                        stop_referrers, &n, &e_));
 	assert_int_equal(n, 1);
+	assert_each_page(f->st, &subject.digest, N);
 	assert_loci_ok(loci_manifest_delete(f->st, "r", &im[7].digest, &e_));
 	assert_int_equal(referrers_of(f->st, "r", &subject.digest), N - 1);
 	for (int i = 0; i < N; i++)

@@ -320,7 +320,8 @@ static void read_everything(struct loci_store *st, const struct image *im, const
 	assert_true(loci_repo_exists(st, "r"));
 	assert_loci_ok(loci_tag_foreach(st, "r", NULL, ignore_name, NULL, &e_));
 	assert_loci_ok(loci_repo_foreach(st, NULL, ignore_name, NULL, &e_));
-	assert_loci_ok(loci_referrer_foreach(st, "r", &im->digest, ignore_referrer, NULL, &e_));
+	assert_loci_ok(
+	        loci_referrer_foreach(st, "r", &im->digest, NULL, ignore_referrer, NULL, &e_));
 	assert_loci_ok(loci_image_get(st, NULL, &image, &e_));
 	assert_loci_ok(loci_layer_open(st, &im->layer, &fd, &flags, &e_));
 	close(fd);
