@@ -9,6 +9,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/store/usage.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -51,20 +52,38 @@ struct loci__key loci__key_of_holder(const struct loci_digest *d, enum loci__hol
 	return k;
 }
 
+/* sign: 1 it comes, -1 it goes. A blob that is linked has a row. */
+static int count_link(struct loci__txn *t, const char *repo, const struct loci_digest *d, int sign,
+                      struct loci_error *err)
+{
+	struct loci__blob_row row = {0};
+	int rc = loci__blob_row_get(t, d, &row, err);
+	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
+		return rc;
+	struct loci__usage_change c = {.bytes = sign * (int64_t)row.size, .blobs = sign};
+	return loci__usage_change(t, repo, &c, err);
+}
+
+static int write_link(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                      struct loci_error *err)
+{
+	struct loci__key link = loci__key_of_repo_digest(repo, d);
+	struct loci__key holder = loci__key_of_holder(d, LOCI_HOLDER_LINK, repo);
+	int rc = loci__txn_has(t, LOCI_INDEX_LINK, &link, err);
+	if (rc == LOCI_E_NOT_FOUND)
+		rc = count_link(t, repo, d, 1, err);
+	if (rc == 0)
+		rc = loci__txn_put_u64(t, LOCI_INDEX_LINK, &link, loci__clock_epoch(), err);
+	return rc < 0 ? rc
+	              : loci__txn_put(t, LOCI_INDEX_HOLDER, &holder, (struct loci_slice){"", 0},
+	                              err);
+}
+
 int loci__blob_link(struct loci__txn *t, const char *repo, const struct loci_digest *d,
                     uint64_t lease_until, struct loci_error *err)
 {
-	if (repo) {
-		struct loci__key link = loci__key_of_repo_digest(repo, d);
-		struct loci__key holder = loci__key_of_holder(d, LOCI_HOLDER_LINK, repo);
-		int rc = loci__txn_put_u64(t, LOCI_INDEX_LINK, &link, loci__clock_epoch(), err);
-		if (rc == 0)
-			rc = loci__txn_put(t, LOCI_INDEX_HOLDER, &holder,
-			                   (struct loci_slice){"", 0}, err);
-		if (rc < 0)
-			return rc;
-	}
-	return loci__lease_put(t, d, lease_until, err);
+	int rc = repo ? write_link(t, repo, d, err) : 0;
+	return rc < 0 ? rc : loci__lease_put(t, d, lease_until, err);
 }
 
 int loci__blob_file(struct loci_store *st, const struct loci_digest *d,
@@ -199,7 +218,7 @@ int loci__blob_unlink(struct loci__txn *t, const char *repo, const struct loci_d
 		return rc;
 	struct loci__key holder = loci__key_of_holder(d, LOCI_HOLDER_LINK, repo);
 	rc = loci__txn_del(t, LOCI_INDEX_HOLDER, &holder, err);
-	return rc == LOCI_E_NOT_FOUND ? 0 : rc;
+	return rc < 0 && rc != LOCI_E_NOT_FOUND ? rc : count_link(t, repo, d, -1, err);
 }
 
 static int unlink_op(struct loci__txn *t, void *arg, struct loci_error *err)

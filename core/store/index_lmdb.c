@@ -720,6 +720,20 @@ static void lmdb_upkeep(struct loci_index *base)
 	pthread_rwlock_unlock(&ix->gate);
 }
 
+/* LMDB keeps a shared lock on the first byte of its lock file as long as it is open, whatever its
+ * version. A process does not see its own. */
+static int lmdb_is_alone(struct loci_index *base, struct loci_error *err)
+{
+	struct lmdb_index *ix = lmdb_of(base);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+	pthread_rwlock_rdlock(&ix->gate);
+	int rc = fcntl(ix->lock_fd, F_GETLK, &lock);
+	pthread_rwlock_unlock(&ix->gate);
+	if (rc < 0)
+		return loci__err_sys(err, "index: look at the locks of '%s'", ix->path);
+	return lock.l_type == F_UNLCK;
+}
+
 static void lmdb_close(struct loci_index *base)
 {
 	struct lmdb_index *ix = lmdb_of(base);
@@ -742,6 +756,7 @@ static const struct loci_index_ops lmdb_ops = {
         .del = lmdb_del,
         .scan = lmdb_scan,
         .upkeep = lmdb_upkeep,
+        .is_alone = lmdb_is_alone,
 };
 
 static int open_guard(const char *path, int *ret, struct loci_error *err)

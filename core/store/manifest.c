@@ -6,6 +6,7 @@
  */
 #include "core/store/manifest_row.h"
 #include "core/store/store.h"
+#include "core/store/usage.h"
 
 #include "core/base/err.h"
 
@@ -134,8 +135,14 @@ static int del_tag_rows(struct loci__txn *t, const char *repo, const char *tag,
 {
 	struct loci__key tag_of = loci__key_of_repo_digest(repo, d);
 	loci__key_text(&tag_of, tag);
+	struct loci__key k = loci__key_of_repo_text(repo, tag);
 	int rc = del_row(t, LOCI_INDEX_TAG_OF, tag_of, err);
-	return rc < 0 ? rc : del_row(t, LOCI_INDEX_TAG, loci__key_of_repo_text(repo, tag), err);
+	if (rc == 0)
+		rc = loci__txn_del(t, LOCI_INDEX_TAG, &k, err);
+	if (rc == LOCI_E_NOT_FOUND)
+		return 0;
+	struct loci__usage_change c = {.tags = -1};
+	return rc < 0 ? rc : loci__usage_change(t, repo, &c, err);
 }
 
 static int del_tags_of(struct loci__txn *t, const char *repo, const struct loci_digest *d,
@@ -153,12 +160,16 @@ static int del_tags_of(struct loci__txn *t, const char *repo, const struct loci_
 	}
 }
 
-static int uncount_member(struct loci__txn *t, const char *repo, struct loci_error *err)
+static int uncount_member(struct loci__txn *t, const char *repo, size_t bytes,
+                          struct loci_error *err)
 {
+	struct loci__usage_change c = {.bytes = -(int64_t)bytes, .manifests = -1};
 	struct loci__key k = {0};
 	uint64_t n = 0;
 	loci__key_text(&k, repo);
-	int rc = loci__txn_get_u64(t, LOCI_INDEX_REPO, &k, &n, err);
+	int rc = loci__usage_change(t, repo, &c, err);
+	if (rc == 0)
+		rc = loci__txn_get_u64(t, LOCI_INDEX_REPO, &k, &n, err);
 	if (rc < 0)
 		return rc == LOCI_E_NOT_FOUND ? 0 : rc;
 	return n > 1 ? loci__txn_put_u64(t, LOCI_INDEX_REPO, &k, n - 1, err)
@@ -173,6 +184,7 @@ int loci__member_remove(struct loci__txn *t, const char *repo, const struct loci
 	int rc = loci__txn_has(t, LOCI_INDEX_MEMBER, &member, err);
 	if (rc == 0)
 		rc = loci__manifest_row_get(t, d, &row, err);
+	size_t bytes = rc == 0 ? row.bytes.n : 0; /* the row moves with the first write */
 	if (rc == 0 && row.subject.alg) {
 		struct loci__key referrer = loci__key_of_repo_digest(repo, &row.subject);
 		loci__key_digest(&referrer, d);
@@ -185,7 +197,7 @@ int loci__member_remove(struct loci__txn *t, const char *repo, const struct loci
 		             err);
 	if (rc == 0)
 		rc = del_row(t, LOCI_INDEX_MEMBER, member, err);
-	return rc == 0 ? uncount_member(t, repo, err) : rc;
+	return rc == 0 ? uncount_member(t, repo, bytes, err) : rc;
 }
 
 static int manifest_del_op(struct loci__txn *t, void *arg, struct loci_error *err)

@@ -6,6 +6,7 @@
  */
 #include "core/store/manifest_row.h"
 #include "core/store/store.h"
+#include "core/store/usage.h"
 
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
@@ -119,12 +120,15 @@ static int write_bytes(struct loci__txn *t, struct put_op *o, struct loci_error 
 	return loci__manifest_row_put(t, &o->digest, &row, err);
 }
 
-static int count_member(struct loci__txn *t, const char *repo, struct loci_error *err)
+static int count_member(struct loci__txn *t, const char *repo, size_t bytes, struct loci_error *err)
 {
+	struct loci__usage_change c = {.bytes = (int64_t)bytes, .manifests = 1};
 	struct loci__key k = {0};
 	uint64_t n = 0;
 	loci__key_text(&k, repo);
-	int rc = loci__txn_get_u64(t, LOCI_INDEX_REPO, &k, &n, err);
+	int rc = loci__usage_change(t, repo, &c, err);
+	if (rc == 0)
+		rc = loci__txn_get_u64(t, LOCI_INDEX_REPO, &k, &n, err);
 	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
 		return rc;
 	return loci__txn_put_u64(t, LOCI_INDEX_REPO, &k, n + 1, err);
@@ -147,7 +151,7 @@ static int write_member(struct loci__txn *t, struct put_op *o, struct loci_error
 	if (rc == 0 && is_new)
 		rc = loci__txn_put(t, LOCI_INDEX_HOLDER, &holder, (struct loci_slice){"", 0}, err);
 	if (rc == 0 && is_new)
-		rc = count_member(t, o->repo, err);
+		rc = count_member(t, o->repo, o->put->n, err);
 	if (rc < 0 || !o->m->subject)
 		return rc;
 	struct loci__key referrer = loci__key_of_repo_digest(o->repo, &o->m->subject->digest);
@@ -162,6 +166,16 @@ static struct loci__key tag_of_key(const char *repo, const struct loci_digest *d
 	return k;
 }
 
+/* digest, time it was set */
+static int put_tag_row(struct loci__txn *t, const struct loci__key *k, const struct loci_digest *d,
+                       struct loci_error *err)
+{
+	char b[LOCI_DIGEST_KEY_MAX + 8];
+	size_t n = loci__put_digest(b, d);
+	loci__put_u64le(b + n, loci__clock_epoch());
+	return loci__txn_put(t, LOCI_INDEX_TAG, k, (struct loci_slice){b, n + 8}, err);
+}
+
 static int write_tag(struct loci__txn *t, struct put_op *o, const char *tag, struct loci_error *err)
 {
 	struct loci__key k = loci__key_of_repo_text(o->repo, tag);
@@ -174,13 +188,12 @@ static int write_tag(struct loci__txn *t, struct put_op *o, const char *tag, str
 	}
 	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
 		return rc;
-	char b[LOCI_DIGEST_KEY_MAX];
-	size_t n = loci__put_digest(b, &o->digest);
 	struct loci__key tag_of = tag_of_key(o->repo, &o->digest, tag);
-	rc = loci__txn_put(t, LOCI_INDEX_TAG, &k, (struct loci_slice){b, n}, err);
-	return rc < 0 ? rc
-	              : loci__txn_put(t, LOCI_INDEX_TAG_OF, &tag_of, (struct loci_slice){"", 0},
-	                              err);
+	struct loci__usage_change c = {.tags = rc == LOCI_E_NOT_FOUND && !old.alg ? 1 : 0};
+	rc = put_tag_row(t, &k, &o->digest, err);
+	if (rc == 0)
+		rc = loci__txn_put(t, LOCI_INDEX_TAG_OF, &tag_of, (struct loci_slice){"", 0}, err);
+	return rc < 0 || !c.tags ? rc : loci__usage_change(t, o->repo, &c, err);
 }
 
 /* ---- what stands in its way ------------------------------------------------------------------ */

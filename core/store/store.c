@@ -10,12 +10,13 @@
 #include "core/store/store.h"
 
 #include "core/base/cleanup.h"
-#include "core/base/cursor.h"
 #include "core/base/err.h"
 #include "core/base/fs.h"
 #include "core/base/logger.h"
 #include "core/store/blobs_dir.h"
+#include "core/store/format.h"
 #include "core/store/index_lmdb.h"
+#include "core/store/migrate.h"
 #include "core/store/remote_fs.h"
 
 #include <fcntl.h>
@@ -25,14 +26,10 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 
-#define FORMAT_FILE     "format"
-#define FORMAT_WORD     "loci-store "
-#define FORMAT_VERSION  1
-#define FORMAT_FILE_MAX 256
-#define STORE_MODE      0755
-#define PRIVATE_MODE    0700
-#define PID_WAIT_MS     10000 /* docker's grace for a container that is stopped */
-#define SESSION_AGE_S   (7 * 24 * 3600)
+#define STORE_MODE    0755
+#define PRIVATE_MODE  0700
+#define PID_WAIT_MS   10000 /* docker's grace for a container that is stopped */
+#define SESSION_AGE_S (7 * 24 * 3600)
 
 #define DEFAULT_BLOB_SIZE     ((uint64_t)1 << 40)
 #define DEFAULT_MANIFEST_SIZE ((uint64_t)4 << 20)
@@ -46,37 +43,13 @@ static const char *const own_dirs[] = {"blobs", "uploads", "layers", "index", "r
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct loci__shared *open_list;
 
-/* ---- the format file ------------------------------------------------------------------------- */
-
-/* NOT_FOUND: no store is here yet. */
-static int check_format(int dirfd, const char *dir, struct loci_error *err)
-{
-	loci__cleanup_free char *text = NULL;
-	size_t n;
-	uint64_t version;
-	int rc = loci__read_file(dirfd, FORMAT_FILE, FORMAT_FILE_MAX, &text, &n, err);
-	if (rc == LOCI_E_NOT_FOUND)
-		return loci__err_set(err, LOCI_E_NOT_FOUND, "no store at '%s'", dir);
-	if (rc < 0)
-		return rc;
-	struct loci_cursor c = loci__cursor(text, n);
-	if (!loci__take_text(&c, FORMAT_WORD) || !loci__take_u64(&c, &version))
-		return loci__err_set(err, LOCI_E_INVALID,
-		                     "'%s/" FORMAT_FILE "': expected '" FORMAT_WORD "<number>'",
-		                     dir);
-	if (version > FORMAT_VERSION)
-		return loci__err_set(
-		        err, LOCI_E_UNSUPPORTED,
-		        "store '%s' has format %llu, made by a newer version; this one "
-		        "knows formats up to %d",
-		        dir, (unsigned long long)version, FORMAT_VERSION);
-	return 0;
-}
+/* ---- the directory ----------------------------------------------------------------------------
+ */
 
 static bool is_own_name(const char *name)
 {
 	if (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "lost+found") ||
-	    !strncmp(name, FORMAT_FILE, strlen(FORMAT_FILE)))
+	    !strncmp(name, LOCI_FORMAT_FILE, strlen(LOCI_FORMAT_FILE)))
 		return true;
 	for (size_t i = 0; i < loci__array_len(own_dirs); i++)
 		if (!strcmp(name, own_dirs[i]))
@@ -115,16 +88,15 @@ static int make_layout(int dirfd, const char *dir, struct loci_error *err)
 			return loci__err_sys(err, "make a directory in '%s/blobs'", dir);
 	if (loci__sync_dir(blobs_fd) < 0 || loci__sync_dir(dirfd) < 0)
 		return loci__err_sys(err, "sync '%s'", dir);
-	static const char text[] = FORMAT_WORD "1\n";
-	return loci__write_file_atomic(dirfd, FORMAT_FILE, text, sizeof(text) - 1, 0644,
-	                               /* sync= */ true, err);
+	return loci__format_write(dirfd, LOCI_FORMAT_NOW, err);
 }
 
 static int make_store(int dirfd, const char *dir, struct loci_error *err)
 {
 	if (flock(dirfd, LOCK_EX) < 0)
 		return loci__err_sys(err, "lock '%s'", dir);
-	int rc = check_format(dirfd, dir, err); /* a peer may have been faster */
+	unsigned format;
+	int rc = loci__format_read(dirfd, dir, &format, err); /* a peer may have been faster */
 	if (rc == LOCI_E_NOT_FOUND) {
 		rc = check_empty(dirfd, dir, err);
 		if (rc == 0)
@@ -173,7 +145,8 @@ static int open_dir(const char *dir, unsigned flags, const struct loci__sys *sys
 		                     "store '%s' is on %s, whose locks and memory maps do not "
 		                     "reach other machines; put it on a local file system",
 		                     dir, remote);
-	rc = check_format(fd, dir, err);
+	unsigned format;
+	rc = loci__format_read(fd, dir, &format, err);
 	if (rc == LOCI_E_NOT_FOUND && !(flags & LOCI_STORE_NO_CREATE))
 		rc = make_store(fd, dir, err);
 	if (rc < 0)
@@ -233,6 +206,22 @@ static int open_index(struct loci__shared *sh, const char *dir, const struct loc
 	return sys->index_open(path, &io, &sh->index, err);
 }
 
+/* With its writer, in the present format. */
+static int start_index(struct loci__shared *sh, const char *dir, const struct loci_store_opts *opts,
+                       const struct loci__sys *sys, struct loci_error *err)
+{
+	unsigned format;
+	int rc = loci__format_lock(sh->dirfd, dir, &format, err);
+	if (rc == 0)
+		rc = open_index(sh, dir, opts, sys, err);
+	if (rc == 0)
+		rc = loci__writer_new(sh->index, &sh->writer, err);
+	if (rc == 0 && format < LOCI_FORMAT_NOW)
+		rc = loci__migrate(sh, dir, format, sys->pid_wait_ms, opts->log, err);
+	loci__format_unlock(sh->dirfd);
+	return rc;
+}
+
 static int shared_start(struct loci__shared *sh, const char *dir,
                         const struct loci_store_opts *opts, const struct loci__sys *sys,
                         struct loci_error *err)
@@ -243,9 +232,7 @@ static int shared_start(struct loci__shared *sh, const char *dir,
 	if (rc == 0)
 		rc = sys->blobs_open(sh->dirfd, &sh->blobs, err);
 	if (rc == 0)
-		rc = open_index(sh, dir, opts, sys, err);
-	if (rc == 0)
-		rc = loci__writer_new(sh->index, &sh->writer, err);
+		rc = start_index(sh, dir, opts, sys, err);
 	if (rc < 0)
 		return rc;
 	sh->idle = loci__idle_new();

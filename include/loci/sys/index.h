@@ -28,7 +28,9 @@ LOCI_BEGIN_DECLS
 	XX(LEASE, "lease")           \
 	XX(IMAGE, "image")           \
 	XX(IMAGE_LAST, "image-last") \
-	XX(LAYER, "layer")
+	XX(LAYER, "layer")           \
+	XX(USAGE, "usage")           \
+	XX(PULLED, "pulled")
 
 enum loci_index_table {
 #define LOCI_INDEX_TABLE_ENUM_(sym, name) LOCI_INDEX_##sym,
@@ -86,6 +88,8 @@ struct loci_index_ops {
 
 	/** Now and then, from the writing thread: clear what dead processes left. */
 	void (*upkeep)(struct loci_index *ix);
+	/** 1: no other process has the index open, 0: some has. */
+	int (*is_alone)(struct loci_index *ix, struct loci_error *err);
 };
 
 struct loci_index_opts {

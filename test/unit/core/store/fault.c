@@ -166,6 +166,12 @@ static void f_upkeep(struct loci_index *ix)
 	real_index(ix)->ops->upkeep(real_index(ix));
 }
 
+static int f_is_alone(struct loci_index *ix, struct loci_error *err)
+{
+	int rc = fail_here(false, "look for other processes", err);
+	return rc < 0 ? rc : real_index(ix)->ops->is_alone(real_index(ix), err);
+}
+
 static const struct loci_index_ops index_ops = {
         .close = f_close,
         .read_begin = f_read_begin,
@@ -178,6 +184,7 @@ static const struct loci_index_ops index_ops = {
         .del = f_del,
         .scan = f_scan,
         .upkeep = f_upkeep,
+        .is_alone = f_is_alone,
 };
 
 static int index_open(const char *path, const struct loci_index_opts *opts, struct loci_index **ret,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store_fixture.h"
 
+#include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/base/fs.h"
+#include "core/store/usage.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -117,6 +119,34 @@ bool has_tag(struct loci_store *st, const char *repo, const char *tag,
 		abort();
 	loci_manifest_bytes_free(m);
 	return same;
+}
+
+static int take_row(void *arg, struct loci_slice key, struct loci_slice val)
+{
+	loci__buf_append(arg, key.p, key.n);
+	loci__buf_append(arg, val.p, val.n);
+	return 0;
+}
+
+static void read_usage(struct loci_store *st, struct loci_buf *ret)
+{
+	loci__cleanup_read struct loci__txn t = {0};
+	static const struct loci__key first = {.n = 1};
+	assert_loci_ok(loci__read_begin(st->sh->index, &t, &e_));
+	assert_loci_ok(loci__txn_scan(&t, LOCI_INDEX_USAGE, &first, take_row, ret, &e_));
+	assert_int_equal(ret->failed, 0);
+}
+
+void assert_usage_is_right(struct loci_store *st)
+{
+	loci__cleanup_buf struct loci_buf kept = LOCI_BUF_INIT(1 << 20);
+	loci__cleanup_buf struct loci_buf counted = LOCI_BUF_INIT(1 << 20);
+	read_usage(st, &kept);
+	assert_loci_ok(loci__store_write(st, loci__usage_recount_op, NULL, &e_));
+	read_usage(st, &counted);
+	assert_int_equal(kept.len, counted.len);
+	if (kept.len)
+		assert_memory_equal(kept.p, counted.p, kept.len);
 }
 
 /* ---- images ---------------------------------------------------------------------------------- */

@@ -56,6 +56,9 @@ bool has_blob(struct loci_store *st, const char *repo, const struct loci_digest 
 bool has_tag(struct loci_store *st, const char *repo, const char *tag,
              const struct loci_digest *want);
 
+/* What the store has kept of its usage is what counting anew gives. */
+void assert_usage_is_right(struct loci_store *st);
+
 /* An image manifest over one config and one layer blob, both of their text. The bytes are the
  * caller's to free. */
 struct image {

@@ -60,9 +60,9 @@ static void test_newer_format_is_refused(void **state)
 	struct fixture *f = *state;
 	struct loci_error err;
 	assert_int_equal(mkdir(f->store, 0755), 0);
-	write_text(f->store, "format", "loci-store 2\n");
+	write_text(f->store, "format", "loci-store 3\n");
 	assert_int_equal(loci_store_open(f->store, NULL, &f->st, &err), LOCI_E_UNSUPPORTED);
-	assert_non_null(strstr(err.msg, "has format 2, made by a newer version; this one knows"));
+	assert_non_null(strstr(err.msg, "has format 3, made by a newer version; this one knows"));
 	write_text(f->store, "format", "something\n");
 	assert_loci_code(LOCI_E_INVALID, loci_store_open(f->store, NULL, &f->st, &e_));
 }

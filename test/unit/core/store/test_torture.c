@@ -132,6 +132,7 @@ static void check(struct loci_store *st, const struct story *s, const struct tol
 	assert_loci_ok(loci_tag_foreach(st, "r", NULL, count, &tags, &e_));
 	assert_int_equal(tags, (t->retag || first_there) + (t->second && !t->untag));
 	assert_int_equal(loci_image_get(st, NULL, &image, NULL) == 0, t->pulled);
+	assert_usage_is_right(st);
 }
 
 /* False: the story ended before the failure came. */
