@@ -11,7 +11,7 @@ struct loci_ociregistry_settings {
 	char *store;
 	/* http */
 	struct loci_string_list listen;
-	bool access_log;
+	bool access_log, metrics;
 	unsigned loops, workers, max_connections;
 	uint64_t idle_ms, head_ms, body_ms, write_ms, drain_ms;
 	uint64_t max_head;

@@ -38,6 +38,8 @@ const struct loci_option loci__ociregistry_options[] = {
          .section = "HTTP", .check = check_listen},
         {LOCI_OPT_BOOL(S, access_log), .key = "http.access-log", .flag = "access-log",
          .value = "true", .help = "Log one line for each request"},
+        {LOCI_OPT_BOOL(S, metrics), .key = "http.metrics", .flag = "metrics", .value = "true",
+         .help = "Count requests, and show counters at /metrics in the text format of Prometheus"},
         {LOCI_OPT_NUMBER(S, loops), .key = "http.loops", .flag = "loops", .value = "0", .max = 256,
          .help = "Event loops; 0 is one for each core"},
         {LOCI_OPT_NUMBER(S, workers), .key = "http.workers", .flag = "workers", .value = "0",

@@ -58,6 +58,7 @@ static int make_registry(const S *s, const struct loci_log *log, struct loci_sto
 	        .delete_disabled = !s->delete,
 	        .read_only = s->read_only,
 	        .allow_sparse = s->allow_sparse,
+	        .metrics_disabled = !s->metrics,
 	};
 	return loci_registry_new(&o, ret, err);
 }

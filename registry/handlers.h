@@ -9,6 +9,8 @@
 void loci__handle_version(struct loci__rq *rq, struct loci__rs *rs);
 void loci__handle_live(struct loci__rq *rq, struct loci__rs *rs);
 void loci__handle_ready(struct loci__rq *rq, struct loci__rs *rs);
+/* metrics.c */
+void loci__handle_metrics(struct loci__rq *rq, struct loci__rs *rs);
 /* blob.c; get serves HEAD too */
 void loci__handle_blob_get(struct loci__rq *rq, struct loci__rs *rs);
 void loci__handle_blob_delete(struct loci__rq *rq, struct loci__rs *rs);

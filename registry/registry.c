@@ -2,6 +2,7 @@
 /* The registry object, and the way of a request: target, route, switches, name, handler. */
 #include "core/base/cursor.h"
 #include "core/base/err.h"
+#include "registry/metrics.h"
 #include "registry/problem.h"
 #include "registry/route.h"
 
@@ -52,12 +53,19 @@ int loci_registry_new(const struct loci_registry_opts *given, struct loci_regist
 	reg->delete_disabled = opts.delete_disabled;
 	reg->read_only = opts.read_only;
 	reg->allow_sparse = opts.allow_sparse;
+	if (!opts.metrics_disabled && (r = loci__metrics_new(&reg->metrics, err)) < 0) {
+		free(reg);
+		return r;
+	}
 	*ret = reg;
 	return 0;
 }
 
 void loci_registry_free(struct loci_registry *r)
 {
+	if (!r)
+		return;
+	loci__metrics_free(r->metrics);
 	free(r);
 }
 
@@ -105,7 +113,10 @@ static bool take_names(struct loci__rq *rq, const struct loci__match *match, str
 static void dispatch(struct loci__rq *rq, struct loci__rs *rs)
 {
 	struct loci__match match;
-	if (!loci__route_match(rq->target->path, &match)) {
+	bool found = loci__route_match(rq->target->path, &match);
+	loci__rs_count(rs, rq->reg->metrics,
+	               found ? loci__metrics_end_point(rq->reg->metrics, match.rows) : 0);
+	if (!found) {
 		loci__rs_error(rs, 404, "UNSUPPORTED", "no such end-point", rq->target->path.p);
 		return;
 	}

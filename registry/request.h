@@ -15,6 +15,8 @@
 #define LOCI_MEDIA_TYPE_MAX 255
 #define LOCI_PUT_TAGS_MAX   64 /* ?tag= of one manifest PUT */
 
+struct loci__metrics;
+
 struct loci_registry {
 	struct loci_store *store;
 	struct loci_log log;
@@ -24,6 +26,7 @@ struct loci_registry {
 	bool delete_disabled;
 	bool read_only;
 	bool allow_sparse;
+	struct loci__metrics *metrics; /* or NULL: switched off */
 };
 
 struct loci__rq {

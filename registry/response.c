@@ -2,6 +2,7 @@
 #include "registry/response.h"
 
 #include "core/base/cleanup.h"
+#include "registry/metrics.h"
 #include "registry/sink.h"
 
 #include <stdarg.h>
@@ -21,9 +22,18 @@ struct loci__rs *loci__rs_new(void)
 	rs->heap_body = rs->heap_header = NULL;
 	rs->manifest = NULL;
 	rs->sink = NULL;
+	rs->counted_in = NULL;
 	rs->http.file_fd = -1;
+	rs->http.end_point = 0;
 	loci__rs_reset(rs, 200);
 	return rs;
+}
+
+void loci__rs_count(struct loci__rs *rs, struct loci__metrics *metrics, unsigned end_point)
+{
+	rs->counted_in = metrics;
+	rs->http.end_point = end_point;
+	loci__metrics_begin(metrics, end_point);
 }
 
 static void release(struct loci__rs *rs)
@@ -38,8 +48,11 @@ void loci__rs_reset(struct loci__rs *rs, int status)
 {
 	release(rs);
 	struct loci_http_sink *sink = rs->sink ? rs->http.sink : NULL;
-	rs->http = (struct loci_http_response){
-	        .status = status, .headers = rs->headers, .file_fd = -1, .sink = sink};
+	rs->http = (struct loci_http_response){.status = status,
+	                                       .headers = rs->headers,
+	                                       .file_fd = -1,
+	                                       .sink = sink,
+	                                       .end_point = rs->http.end_point};
 	rs->text_used = 0;
 	loci__rs_header_ref(rs, "docker-distribution-api-version", "registry/2.0");
 }
@@ -177,6 +190,7 @@ void loci_http_response_free(struct loci_http_response *http)
 		loci_http_sink_abort(rs->http.sink);
 	if (rs->sink)
 		rs->sink->rs = NULL; /* taken by the server, which outlives us with it */
+	loci__metrics_end(rs->counted_in, rs->http.end_point);
 	release(rs);
 	free(rs);
 }

@@ -15,6 +15,8 @@
 #define LOCI_RESPONSE_HEADERS_MAX 16
 #define LOCI_RESPONSE_TEXT_MAX    1536 /* bytes of formatted header values */
 
+struct loci__metrics;
+
 struct loci__rs {
 	struct loci_http_response http; /* first: what the public functions are given */
 	struct loci_http_header headers[LOCI_RESPONSE_HEADERS_MAX];
@@ -25,9 +27,12 @@ struct loci__rs {
 	struct loci_manifest_bytes *manifest;
 	/* The sink that http.sink was set to; kept here so that either may be freed first. */
 	struct loci_http_sink *sink;
+	struct loci__metrics *counted_in; /* or NULL: not in flight */
 };
 
 struct loci__rs *loci__rs_new(void);
+/* From now on until it is freed it is in flight. metrics may be NULL. */
+void loci__rs_count(struct loci__rs *rs, struct loci__metrics *metrics, unsigned end_point);
 /* Drops what it holds, the sink excepted, and starts again with the status. */
 void loci__rs_reset(struct loci__rs *rs, int status);
 /* A value that lives as long as the response (a literal, or owned by it). One with control

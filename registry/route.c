@@ -46,6 +46,7 @@ const struct loci__route loci__routes[] = {
         {"GET", REFERRERS, "end-12", loci__handle_referrers, BLOCKS},
         {"GET", "/livez", "", loci__handle_live, 0},
         {"GET", "/readyz", "", loci__handle_ready, 0},
+        {"GET", "/metrics", "", loci__handle_metrics, BLOCKS},
         {"GET", "/", "", loci__handle_live, 0},
         {0},
 };

@@ -52,6 +52,7 @@ struct loci_http_response { /* made by the library; fields are only appended */
 	uint64_t file_off;
 	uint64_t file_len;
 	struct loci_http_sink *sink; /* or NULL; then only this field means anything yet */
+	unsigned end_point; /* for loci_registry_observe (metrics.h); 0: none of the registry's */
 };
 
 struct loci_registry_opts {
@@ -62,9 +63,10 @@ struct loci_registry_opts {
 	uint64_t max_upload_size;   /* bytes of one blob; 0: the store's limit */
 	unsigned list_max; /* most names in one page of tags, catalog, referrers; 0: 1000, at most
 	                      10000 */
-	bool delete_disabled; /* DELETE of tags, manifests and blobs answers 405 */
-	bool read_only;       /* everything that writes answers 405 */
-	bool allow_sparse;    /* manifests may refer to what is not there */
+	bool delete_disabled;  /* DELETE of tags, manifests and blobs answers 405 */
+	bool read_only;        /* everything that writes answers 405 */
+	bool allow_sparse;     /* manifests may refer to what is not there */
+	bool metrics_disabled; /* /metrics answers 404 and nothing is counted (metrics.h) */
 };
 
 LOCI_API LOCI_CHECK int loci_registry_new(const struct loci_registry_opts *o,
@@ -89,7 +91,8 @@ LOCI_API void loci_http_sink_finish(struct loci_http_sink *take_sink,
 /** The body will not complete (client gone, time-out) or the response went out early; an upload
  *  stays resumable. Frees the sink. NULL is fine. */
 LOCI_API void loci_http_sink_abort(struct loci_http_sink *sink);
-/** Frees the response; aborts a sink and closes a file that are still in it. NULL is fine. */
+/** Frees the response; aborts a sink and closes a file that are still in it. NULL is fine. Before
+ *  the registry is freed. */
 LOCI_API void loci_http_response_free(struct loci_http_response *rs);
 
 /** An error response in the spec's JSON ("Error Codes") for a failure that the server itself found:

@@ -114,7 +114,7 @@ void loci__conn_close(struct loci__conn *c, const char *why)
 	h2o_socket_close(c->sock);
 	input_free(&c->in);
 	if (c->ex) {
-		loci__exchange_log(c->ex, why);
+		loci__exchange_record(c->ex, why);
 		loci__exchange_leave(c->ex);
 	}
 	l->n_conns--;
@@ -217,7 +217,7 @@ enum loci__step loci__step_next(struct loci__conn *c)
 	bool ended = ex->body.ended && !ex->refuse_status;
 	bool close = ex->reply.close;
 	uint64_t left = ex->body.left;
-	loci__exchange_log(ex, NULL);
+	loci__exchange_record(ex, NULL);
 	c->ex = NULL;
 	loci__exchange_leave(ex);
 	c->discard = 0;

@@ -4,6 +4,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/logger.h"
+#include "loci/metrics.h"
 #include "registry/http/conn.h"
 
 #include <string.h>
@@ -19,7 +20,7 @@ struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head
 	memset(ex, 0, sizeof(*ex));
 	ex->loop = c->loop;
 	ex->conn = c;
-	ex->started_ms = loci__clock_ms();
+	ex->started_us = loci__clock_us();
 	memcpy(ex->peer, c->peer, sizeof(ex->peer));
 	if (!n)
 		return ex;
@@ -150,20 +151,29 @@ void loci__exchange_leave(struct loci__exchange *ex)
 	free(ex);
 }
 
-/* --- the access log --- */
+/* --- the record --- */
 
-void loci__exchange_log(struct loci__exchange *ex, const char *why)
+static void count(const struct loci__exchange *ex, uint64_t duration_us)
 {
-	const struct loci__http_shared *shared = ex->loop->shared;
+	const struct loci_request_sample sample = {
+	        .struct_size = sizeof(sample),
+	        .method = ex->head.method,
+	        .end_point = ex->rs ? ex->rs->end_point : 0,
+	        .status = ex->reply.status,
+	        .bytes_in = ex->body.received,
+	        .bytes_out = ex->reply.sent,
+	        .duration_us = duration_us,
+	};
+	loci_registry_observe(ex->loop->shared->registry, &sample);
+}
+
+static void log_access(const struct loci__exchange *ex, uint64_t duration_us, const char *why)
+{
 	char status[8], in[24], out[24], duration[24];
-	if (ex->logged || !shared->access_log || !loci__log_wants(shared->log, LOCI_LOG_INFO))
-		return;
-	ex->logged = true;
 	snprintf(status, sizeof(status), "%d", ex->reply.status);
 	snprintf(in, sizeof(in), "%llu", (unsigned long long)ex->body.received);
 	snprintf(out, sizeof(out), "%llu", (unsigned long long)ex->reply.sent);
-	snprintf(duration, sizeof(duration), "%llu",
-	         (unsigned long long)(loci__clock_ms() - ex->started_ms));
+	snprintf(duration, sizeof(duration), "%llu", (unsigned long long)(duration_us / 1000));
 	/* reason stands last: it is only there when the request did not go well */
 	const struct loci_log_field fields[] = {
 	        {"method", ex->head.method ? ex->head.method : "-"},
@@ -177,5 +187,17 @@ void loci__exchange_log(struct loci__exchange *ex, const char *why)
 	        {"reason", why ? why : ex->refuse_reason},
 	};
 	size_t n = loci__array_len(fields) - (why || ex->refuse_status ? 0 : 1);
-	loci__log_fields(shared->log, LOCI_LOG_INFO, "access", "request", fields, n);
+	loci__log_fields(ex->loop->shared->log, LOCI_LOG_INFO, "access", "request", fields, n);
+}
+
+void loci__exchange_record(struct loci__exchange *ex, const char *why)
+{
+	const struct loci__http_shared *shared = ex->loop->shared;
+	if (ex->recorded)
+		return;
+	ex->recorded = true;
+	uint64_t duration_us = loci__clock_us() - ex->started_us;
+	count(ex, duration_us);
+	if (shared->access_log && loci__log_wants(shared->log, LOCI_LOG_INFO))
+		log_access(ex, duration_us, why);
 }

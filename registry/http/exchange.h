@@ -57,8 +57,8 @@ struct loci__exchange {
 	struct loci__conn *conn; /* NULL: gone */
 	bool busy;
 	bool released; /* the last job has been submitted */
-	bool logged;
-	uint64_t started_ms;
+	bool recorded;
+	uint64_t started_us;
 	char peer[INET6_ADDRSTRLEN];
 	struct loci__http_head head;
 	struct loci_http_request rq;
@@ -93,8 +93,8 @@ void loci__exchange_feed(struct loci__exchange *ex);
 void loci__exchange_abort_sink(struct loci__exchange *ex);
 /* For the loop's receiver. */
 void loci__exchange_job_done(struct loci__exchange *ex);
-/* One access-log record. why: NULL, or what cut the request short. */
-void loci__exchange_log(struct loci__exchange *ex, const char *why);
+/* At the end, once: counted, and one access-log record. why: NULL, or what cut it short. */
+void loci__exchange_record(struct loci__exchange *ex, const char *why);
 
 /* body.c */
 void loci__body_init(struct loci__exchange *ex);

@@ -18,6 +18,7 @@
 #include "core/base/cursor.h"
 #include "core/base/fs.h"
 #include "loci/digest.h"
+#include "loci/metrics.h"
 #include "loci/registry.h"
 
 #include <fcntl.h>
@@ -44,7 +45,7 @@ struct loci_http_sink {
 };
 
 static struct {
-	atomic_llong responses, sinks, finished, aborted, failed, bytes, wrong_thread;
+	atomic_llong observed, responses, sinks, finished, aborted, failed, bytes, wrong_thread;
 } counters;
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_moved = PTHREAD_COND_INITIALIZER;
@@ -75,12 +76,13 @@ int loci__double_init(uint64_t file_size)
 void loci__double_stats(char *buf, size_t size)
 {
 	snprintf(buf, size,
-	         "responses=%lld sinks=%lld finished=%lld aborted=%lld failed=%lld bytes=%lld "
+	         "observed=%lld responses=%lld sinks=%lld finished=%lld aborted=%lld failed=%lld "
+	         "bytes=%lld "
 	         "wrong_thread=%lld",
-	         atomic_load(&counters.responses), atomic_load(&counters.sinks),
-	         atomic_load(&counters.finished), atomic_load(&counters.aborted),
-	         atomic_load(&counters.failed), atomic_load(&counters.bytes),
-	         atomic_load(&counters.wrong_thread));
+	         atomic_load(&counters.observed), atomic_load(&counters.responses),
+	         atomic_load(&counters.sinks), atomic_load(&counters.finished),
+	         atomic_load(&counters.aborted), atomic_load(&counters.failed),
+	         atomic_load(&counters.bytes), atomic_load(&counters.wrong_thread));
 }
 
 void loci__double_gate(bool open)
@@ -432,6 +434,13 @@ static const struct route *find(const char *target, uint64_t n[2])
 		if (matches(&routes[i], target, n))
 			return &routes[i];
 	return NULL;
+}
+
+void loci_registry_observe(struct loci_registry *r, const struct loci_request_sample *s)
+{
+	(void)r;
+	if (s->struct_size == sizeof(*s))
+		atomic_fetch_add(&counters.observed, 1);
 }
 
 bool loci_registry_may_block(const struct loci_registry *r, const char *method, const char *target)

@@ -16,6 +16,19 @@ class Responses(TestCase):
         self.assertRegex(r.headers["date"], r"^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$")
         self.assertNotIn("connection", r.headers)
 
+    def test_each_exchange_is_observed_once(self):
+        def settled():
+            # An exchange ends after its answer was made: the one that asks is not in yet.
+            settled.asked += 1
+            return self.server.stats()["observed"] == before + 3 + settled.asked
+
+        settled.asked = 0
+        before = self.server.stats()["observed"]
+        with self.server.connect() as c:
+            c.send(request("GET", "/small") + request("GET", "/nothing") + b"GET / HTTP/1.1\r\n\r\n")
+            self.assertEqual([c.response().status for _ in range(3)], [200, 204, 400])
+        until("each is observed, once", settled)
+
     def test_no_content_has_no_length(self):
         with self.server.connect() as c:
             c.send(request("GET", "/nothing") + request("GET", "/small"))

@@ -111,6 +111,7 @@ static const struct {
         {"GET", "/v2/a/referrers/sha256:" ZEROS, "end-12", 200, true, false},
         {"GET", "/livez", "", 200, false, false},
         {"GET", "/readyz", "", 200, false, false},
+        {"GET", "/metrics", "", 200, true, false},
         {"GET", "/", "", 200, false, false},
 };
 #define N_REQUESTS (sizeof(requests) / sizeof(requests[0]))
