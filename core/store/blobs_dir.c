@@ -4,7 +4,8 @@
  *
  * A session belongs to whoever holds flock on its file: the kernel lets go of it with its holder.
  * Whoever gets the lock looks whether the name still leads to the same file, as the last holder may
- * have published or removed it in between: the file that it has open would then be a blob.
+ * have published or removed it in between: the file that it has open would then be a blob. Its note
+ * is a file beside it, ".<name>", and belongs to the same holder.
  *
  * Order of a publish: data synced, renamed, the directory synced. Without syncs (relaxed) only a
  * name that is free is taken so: what stands there already may have been promised. The directory
@@ -32,8 +33,9 @@
 #define TAKE_TRIES_MAX 16
 #define TURN_NAME      "../run/.uploads-looked-at" /* from uploads/ */
 #define TURNS_AN_AGE   168                         /* of the 7 days: one an hour */
-#define BLOB_PATH_MAX  (2 + 1 + 2 * 64 + 1)        /* "ab/abcd…" */
-#define ALGS           3                           /* index 0 stays empty */
+#define NOTE_NAME_MAX  (1 + LOCI_SESSION_NAME_MAX)
+#define BLOB_PATH_MAX  (2 + 1 + 2 * 64 + 1) /* "ab/abcd…" */
+#define ALGS           3                    /* index 0 stays empty */
 
 struct dir_blobs {
 	struct loci_blobs base;
@@ -45,6 +47,7 @@ struct dir_blobs {
 struct dir_session {
 	struct loci_session base;
 	int fd;
+	int note_fd; /* -1: not opened yet */
 	bool published;
 	bool spoilt;               /* a sync failed: what the disk has of it is not known */
 	struct loci_digest digest; /* of a published one */
@@ -113,6 +116,7 @@ static struct dir_session *session_alloc(struct dir_blobs *b, const char *name)
 		return NULL;
 	s->base.blobs = &b->base;
 	s->fd = -1;
+	s->note_fd = -1;
 	memcpy(s->name, name, strlen(name) + 1); /* ≤ LOCI_SESSION_NAME_MAX by contract */
 	return s;
 }
@@ -123,6 +127,7 @@ static void session_free(struct dir_session *s)
 	if (s->fd >= 0)
 		flock(s->fd, LOCK_UN);
 	loci__close_fd(&s->fd);
+	loci__close_fd(&s->note_fd);
 	free(s);
 }
 LOCI_DEFINE_CLEANUP(session_free_ptr, struct dir_session, session_free)
@@ -227,6 +232,58 @@ static int dir_session_cut(struct loci_session *base, uint64_t size, struct loci
 	return 0;
 }
 
+/* ---- notes: ".<session's name>", beside it ------------------------------------------------------
+ */
+
+static void note_name(const char *session, char name[NOTE_NAME_MAX])
+{
+	name[0] = '.';
+	memcpy(name + 1, session, strlen(session) + 1); /* ≤ LOCI_SESSION_NAME_MAX by contract */
+}
+
+static int dir_note_put(struct loci_session *base, const void *p, size_t n, struct loci_error *err)
+{
+	struct dir_session *s = session_of(base);
+	char name[NOTE_NAME_MAX];
+	if (s->published)
+		return 0; /* the session is gone */
+	note_name(s->name, name);
+	if (s->note_fd < 0)
+		s->note_fd = openat(dir_of(base->blobs)->uploads_fd, name,
+		                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, BLOB_MODE);
+	if (s->note_fd < 0 || loci__pwrite_all(s->note_fd, p, n, 0) < 0)
+		return session_err(s, "make a note of", err);
+	return 0;
+}
+
+static int dir_note_get(struct loci_blobs *base, const char *session, void *p, size_t max,
+                        size_t *ret_n, struct loci_error *err)
+{
+	char name[NOTE_NAME_MAX];
+	note_name(session, name);
+	loci__cleanup_close int fd =
+	        openat(dir_of(base)->uploads_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : loci__pread_full(fd, p, max, 0);
+	if (n < 0)
+		return loci__err_sys(err, "read the note of upload session '%s'", session);
+	*ret_n = (size_t)n;
+	return 0;
+}
+
+static void drop_note(struct dir_blobs *b, const char *session)
+{
+	char name[NOTE_NAME_MAX];
+	note_name(session, name);
+	unlinkat(b->uploads_fd, name, 0);
+}
+
+static void dir_note_drop(struct loci_session *base)
+{
+	struct dir_session *s = session_of(base);
+	loci__close_fd(&s->note_fd);
+	drop_note(dir_of(base->blobs), s->name);
+}
+
 /* ---- publishing ------------------------------------------------------------------------------ */
 
 static int rename_in(struct dir_blobs *b, struct dir_session *s, int alg_fd, const char *path,
@@ -265,6 +322,13 @@ static int sync_name(struct dir_blobs *b, const struct loci_digest *d, int alg_f
 	return 0;
 }
 
+static void set_published(struct dir_session *s, const struct loci_digest *d)
+{
+	s->published = true;
+	s->digest = *d;
+	dir_note_drop(&s->base);
+}
+
 static int dir_session_publish(struct loci_session *base, const struct loci_digest *d, bool sync,
                                struct loci_error *err)
 {
@@ -274,8 +338,7 @@ static int dir_session_publish(struct loci_session *base, const struct loci_dige
 	int alg_fd = alg_dir(b, d);
 	blob_path(d, path);
 	if (!sync && rename_in(b, s, alg_fd, path, RENAME_NOREPLACE) == 0) {
-		s->published = true;
-		s->digest = *d;
+		set_published(s, d);
 		return 0;
 	}
 	int rc = sync_data(s, err);
@@ -283,8 +346,7 @@ static int dir_session_publish(struct loci_session *base, const struct loci_dige
 		return rc;
 	if (rename_in(b, s, alg_fd, path, 0) < 0)
 		return session_err(s, "publish", err);
-	s->published = true;
-	s->digest = *d;
+	set_published(s, d);
 	/* Two names of one file: rename leaves both. */
 	if (base->sealed)
 		unlinkat(b->uploads_fd, s->name, 0);
@@ -313,19 +375,21 @@ static void dir_session_restore(struct loci_session *base)
 static void dir_session_close(struct loci_session *take_base, bool discard)
 {
 	struct dir_session *s = session_of(take_base);
-	if ((discard || s->spoilt) && !s->published)
+	if ((discard || s->spoilt) && !s->published) {
+		drop_note(dir_of(take_base->blobs), s->name);
 		unlinkat(dir_of(take_base->blobs)->uploads_fd, s->name, 0);
+	}
 	session_free(s);
 }
 
 /* ---- upkeep ---------------------------------------------------------------------------------- */
 
-/* 1 when it was removed. */
 static bool is_older(const struct stat *st, uint64_t age_s)
 {
 	return (uint64_t)st->st_mtime + age_s <= loci__clock_epoch();
 }
 
+/* 1 when it was removed. */
 static int expire_one(struct dir_blobs *b, const char *name, uint64_t age_s)
 {
 	struct stat st;
@@ -338,7 +402,18 @@ static int expire_one(struct dir_blobs *b, const char *name, uint64_t age_s)
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0 ||
 	    !is_older(&st, age_s))
 		return 0;
+	drop_note(b, name);
 	return unlinkat(b->uploads_fd, name, 0) == 0;
+}
+
+/* A note whose session is a blob by now: its holder died between the rename and the removal. */
+static void expire_note(struct dir_blobs *b, const char *name, uint64_t age_s)
+{
+	struct stat st;
+	if (fstatat(b->uploads_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	    is_older(&st, age_s) &&
+	    fstatat(b->uploads_fd, name + 1, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		unlinkat(b->uploads_fd, name, 0);
 }
 
 /* Looking at every session is not for every open: one process has the turn now and then. */
@@ -368,7 +443,9 @@ static int dir_session_expire(struct loci_blobs *base, uint64_t age_s, struct lo
 	loci__steal_fd(&fd);
 	int removed = 0;
 	for (struct dirent *e; (e = readdir(dir));)
-		if (e->d_name[0] != '.')
+		if (e->d_name[0] == '.')
+			expire_note(b, e->d_name, age_s);
+		else if (strlen(e->d_name) < LOCI_SESSION_NAME_MAX)
 			removed += expire_one(b, e->d_name, age_s);
 	return removed;
 }
@@ -396,6 +473,9 @@ static const struct loci_blobs_ops dir_ops = {
         .session_publish = dir_session_publish,
         .session_restore = dir_session_restore,
         .session_close = dir_session_close,
+        .note_put = dir_note_put,
+        .note_get = dir_note_get,
+        .note_drop = dir_note_drop,
         .session_expire = dir_session_expire,
 };
 

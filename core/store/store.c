@@ -28,6 +28,7 @@
 
 #define STORE_MODE    0755
 #define PRIVATE_MODE  0700
+#define BOOT_ID_FILE  "/proc/sys/kernel/random/boot_id"
 #define PID_WAIT_MS   10000 /* docker's grace for a container that is stopped */
 #define SESSION_AGE_S (7 * 24 * 3600)
 
@@ -160,7 +161,6 @@ static int open_dir(const char *dir, unsigned flags, const struct loci__sys *sys
 static void shared_free(struct loci__shared *sh)
 {
 	loci__writer_free(sh->writer);
-	loci__idle_free(sh->idle);
 	loci__lease_cache_free(sh->leases);
 	if (sh->blobs)
 		sh->blobs->ops->close(sh->blobs);
@@ -222,6 +222,19 @@ static int start_index(struct loci__shared *sh, const char *dir, const struct lo
 	return rc;
 }
 
+/* Without /proc there is none: then every session is read again when it is taken up. */
+static void get_boot_id(struct loci__shared *sh, const struct loci__sys *sys)
+{
+	loci__cleanup_free char *text = NULL;
+	size_t n;
+	const char *id = sys->boot_id;
+	if (!id && loci__read_file(AT_FDCWD, BOOT_ID_FILE, LOCI_BOOT_ID_MAX, &text, &n,
+	                           /* err= */ NULL) == 0)
+		id = text;
+	if (id)
+		snprintf(sh->boot, sizeof(sh->boot), "%.*s", (int)strcspn(id, "\n"), id);
+}
+
 static int shared_start(struct loci__shared *sh, const char *dir,
                         const struct loci_store_opts *opts, const struct loci__sys *sys,
                         struct loci_error *err)
@@ -235,9 +248,9 @@ static int shared_start(struct loci__shared *sh, const char *dir,
 		rc = start_index(sh, dir, opts, sys, err);
 	if (rc < 0)
 		return rc;
-	sh->idle = loci__idle_new();
+	get_boot_id(sh, sys);
 	sh->leases = loci__lease_cache_new();
-	return sh->idle && sh->leases ? 0 : loci__err_nomem(err);
+	return sh->leases ? 0 : loci__err_nomem(err);
 }
 
 void loci__sessions_expire(struct loci__shared *sh, const struct loci_log *log)

@@ -7,8 +7,8 @@
 #ifndef LOCI_STORE_STORE_H
 #define LOCI_STORE_STORE_H
 
-#include "core/store/idle.h"
 #include "core/store/lease.h"
+#include "core/store/session_note.h"
 #include "core/store/txn.h"
 #include "core/store/writer.h"
 #include "loci/store.h"
@@ -25,10 +25,10 @@ struct loci__shared {
 	struct loci_index *index;
 	struct loci_blobs *blobs;
 	struct loci__writer *writer;
-	struct loci__idle *idle;
 	struct loci__lease_cache *leases;
 	uint64_t session_age_s;
-	unsigned char *alive; /* a page that reads 0 in a forked child */
+	char boot[LOCI_BOOT_ID_MAX]; /* of this kernel; "": not known */
+	unsigned char *alive;        /* a page that reads 0 in a forked child */
 };
 
 struct loci_store {
@@ -43,6 +43,7 @@ struct loci__sys {
 	loci_blobs_open_fn blobs_open;
 	const char *(*remote_fs)(int dirfd); /* name of the network file system below, or NULL */
 	unsigned pid_wait_ms;
+	const char *boot_id;    /* as if the machine had been started again */
 	uint64_t session_age_s; /* older upload sessions are removed now and then */
 };
 int loci__store_open_with(const char *dir, const struct loci_store_opts *opts,

@@ -11,7 +11,7 @@
  * last step leaves a file without a row: nobody sees it, and the next one who sends that blob
  * renames over it.
  */
-#include "core/store/store.h"
+#include "core/store/upload.h"
 
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
@@ -23,19 +23,6 @@
 #include <string.h>
 
 #define REPO_HASH_LEN 8 /* bytes of the hash of the repository's name in a session's name */
-#define REHASH_CHUNK  ((size_t)256 << 10)
-
-struct loci_upload {
-	struct loci_store *st;
-	struct loci_session *s;
-	struct loci_hasher *h; /* or NULL: to be made */
-	uint64_t hashed;       /* bytes that h has seen; at most offset */
-	uint64_t offset;
-	int alg;
-	char id[LOCI_UPLOAD_ID_MAX];
-	char name[LOCI_SESSION_NAME_MAX];
-	char repo[LOCI_REPO_MAX + 1]; /* "": the whole store */
-};
 
 static const char *repo_of(const struct loci_upload *up)
 {
@@ -107,6 +94,7 @@ static struct loci_upload *upload_alloc(struct loci_store *st, const char *repo,
 		return NULL;
 	up->st = st;
 	up->alg = alg;
+	up->noted = UINT64_MAX;
 	if (repo)
 		memcpy(up->repo, repo, strlen(repo) + 1); /* checked: fits */
 	return up;
@@ -126,6 +114,7 @@ int loci_upload_begin(struct loci_store *st, const char *repo, int alg, struct l
 	loci__cleanup(upload_free_ptr) struct loci_upload *up = upload_alloc(st, repo, alg);
 	if (!up)
 		return loci__err_nomem(err);
+	up->started = loci__clock_epoch();
 	rc = loci__rand_uuid(up->id, err);
 	if (rc == 0)
 		rc = session_name(up->id, alg, repo, up->name, err);
@@ -137,15 +126,22 @@ int loci_upload_begin(struct loci_store *st, const char *repo, int alg, struct l
 	return 0;
 }
 
-/* A hash from before is only good for bytes that are still there. */
-static void adopt_hash(struct loci_upload *up)
+static int take(struct loci_upload *up, struct loci_error *err)
 {
-	up->h = loci__idle_take(up->st->sh->idle, up->name, &up->hashed);
-	if (up->h && up->hashed <= up->offset)
-		return;
-	loci_hasher_free(up->h);
-	up->h = NULL;
-	up->hashed = 0;
+	struct loci_blobs *b = up->st->sh->blobs;
+	int rc = LOCI_E_NOT_FOUND;
+	for (int alg = LOCI_SHA256; alg <= LOCI_SHA512 && rc == LOCI_E_NOT_FOUND; alg++) {
+		up->alg = alg;
+		rc = session_name(up->id, alg, repo_of(up), up->name, err);
+		if (rc == 0)
+			rc = b->ops->session_take(b, up->name, &up->s, err);
+	}
+	if (rc == LOCI_E_NOT_FOUND)
+		return no_session(up->id, err);
+	if (rc < 0)
+		return rc;
+	up->offset = up->s->size;
+	return loci__upload_hash_resume(up, err);
 }
 
 int loci_upload_resume(struct loci_store *st, const char *repo, const char *id,
@@ -154,24 +150,19 @@ int loci_upload_resume(struct loci_store *st, const char *repo, const char *id,
 	int rc = check_id(st, repo, id, err);
 	if (rc < 0)
 		return rc;
-	loci__cleanup(upload_free_ptr) struct loci_upload *up = upload_alloc(st, repo, 0);
+	struct loci_upload *up = upload_alloc(st, repo, 0);
 	if (!up)
 		return loci__err_nomem(err);
 	memcpy(up->id, id, strlen(id) + 1);
-	rc = LOCI_E_NOT_FOUND;
-	for (int alg = LOCI_SHA256; alg <= LOCI_SHA512 && rc == LOCI_E_NOT_FOUND; alg++) {
-		up->alg = alg;
-		rc = session_name(id, alg, repo, up->name, err);
-		if (rc == 0)
-			rc = st->sh->blobs->ops->session_take(st->sh->blobs, up->name, &up->s, err);
-	}
-	if (rc == LOCI_E_NOT_FOUND)
-		return no_session(id, err);
-	if (rc < 0)
+	rc = take(up, err);
+	if (rc < 0) {
+		/* Nothing was touched: the note that is there stays. */
+		if (up->s)
+			up->s->blobs->ops->session_close(up->s, /* discard= */ false);
+		upload_free(up);
 		return rc;
-	up->offset = up->s->size;
-	adopt_hash(up);
-	*ret = loci__steal_ptr(&up);
+	}
+	*ret = up;
 	return 0;
 }
 
@@ -179,6 +170,8 @@ int loci_upload_stat(struct loci_store *st, const char *repo, const char *id, ui
                      struct loci_error *err)
 {
 	char name[LOCI_SESSION_NAME_MAX];
+	struct loci__session_note note;
+	uint64_t size;
 	int rc = check_id(st, repo, id, err);
 	if (rc < 0)
 		return rc;
@@ -186,9 +179,13 @@ int loci_upload_stat(struct loci_store *st, const char *repo, const char *id, ui
 	for (int alg = LOCI_SHA256; alg <= LOCI_SHA512 && rc == LOCI_E_NOT_FOUND; alg++) {
 		rc = session_name(id, alg, repo, name, err);
 		if (rc == 0)
-			rc = st->sh->blobs->ops->session_stat(st->sh->blobs, name, ret_offset, err);
+			rc = st->sh->blobs->ops->session_stat(st->sh->blobs, name, &size, err);
 	}
-	return rc == LOCI_E_NOT_FOUND ? no_session(id, err) : rc;
+	if (rc < 0)
+		return rc == LOCI_E_NOT_FOUND ? no_session(id, err) : rc;
+	bool noted = loci__upload_note_get(st->sh, name, &note);
+	*ret_offset = noted ? loci__upload_known_bytes(st->sh, &note, size) : size;
+	return 0;
 }
 
 const char *loci_upload_id(const struct loci_upload *up)
@@ -211,54 +208,14 @@ void loci_upload_close(struct loci_upload *up, bool discard)
 		return;
 	}
 	/* Before the lock goes: whoever takes the session next shall find it. */
-	if (!discard && up->h && up->hashed > 0)
-		loci__idle_put(up->st->sh->idle, up->name, up->hashed, loci__steal_ptr(&up->h));
+	if (!discard && up->s)
+		loci__upload_hash_keep(up);
 	if (up->s)
 		up->s->blobs->ops->session_close(up->s, discard);
 	upload_free(up);
 }
 
-/* ---- writing and hashing --------------------------------------------------------------------- */
-
-static int need_hasher(struct loci_upload *up, struct loci_error *err)
-{
-	if (up->h)
-		return 0;
-	up->hashed = 0;
-	return loci_hasher_new(up->alg, &up->h, err);
-}
-
-static int hash_more(struct loci_upload *up, const void *p, size_t n, struct loci_error *err)
-{
-	int rc = loci_hasher_update(up->h, p, n, err);
-	if (rc == 0)
-		up->hashed += n;
-	return rc;
-}
-
-/* Reads back what the hash has not seen: after a restart, or for another algorithm. */
-static int catch_up(struct loci_upload *up, struct loci_error *err)
-{
-	int rc = need_hasher(up, err);
-	if (rc < 0 || up->hashed == up->offset)
-		return rc;
-	loci__cleanup_free char *chunk = malloc(REHASH_CHUNK);
-	if (!chunk)
-		return loci__err_nomem(err);
-	while (rc == 0 && up->hashed < up->offset) {
-		uint64_t left = up->offset - up->hashed;
-		ssize_t n = up->s->blobs->ops->session_read(
-		        up->s, up->hashed, chunk, left < REHASH_CHUNK ? (size_t)left : REHASH_CHUNK,
-		        err);
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			return loci__err_set(err, LOCI_E_INTERNAL,
-			                     "upload session '%s' became shorter", up->id);
-		rc = hash_more(up, chunk, (size_t)n, err);
-	}
-	return rc;
-}
+/* ---- writing --------------------------------------------------------------------------------- */
 
 int loci_upload_write(struct loci_upload *up, const void *p, size_t n, struct loci_error *err)
 {
@@ -275,7 +232,7 @@ int loci_upload_write(struct loci_upload *up, const void *p, size_t n, struct lo
 		                     up->id);
 	if (n == 0)
 		return 0;
-	rc = catch_up(up, err);
+	rc = loci__upload_hash_catch_up(up, err);
 	if (rc < 0)
 		return rc;
 	rc = up->s->blobs->ops->session_write(up->s, up->offset, p, n, err);
@@ -284,27 +241,13 @@ int loci_upload_write(struct loci_upload *up, const void *p, size_t n, struct lo
 		(void)up->s->blobs->ops->session_cut(up->s, up->offset, /* err= */ NULL);
 		return rc;
 	}
-	rc = hash_more(up, p, n, err);
+	rc = loci__upload_hash_add(up, p, n, err);
 	if (rc == 0)
 		up->offset += n;
 	return rc;
 }
 
 /* ---- commit ---------------------------------------------------------------------------------- */
-
-static int digest_of(struct loci_upload *up, const struct loci_digest *want,
-                     struct loci_digest *ret, struct loci_error *err)
-{
-	if (want && want->alg != up->alg) {
-		loci_hasher_free(loci__steal_ptr(&up->h));
-		up->alg = want->alg;
-	}
-	int rc = catch_up(up, err);
-	if (rc == 0)
-		rc = loci_hasher_finish(up->h, ret, err);
-	loci_hasher_free(loci__steal_ptr(&up->h)); /* it has given all it had */
-	return rc;
-}
 
 struct commit_op {
 	const char *repo;
@@ -400,11 +343,13 @@ int loci_upload_commit(struct loci_upload *take_up, const struct loci_digest *wa
 	if (rc == 0)
 		rc = loci__check_digest(want, err);
 	if (rc == 0)
-		rc = digest_of(up, want, &got, err);
+		rc = loci__upload_hash_finish(up, want, &got, err);
 	if (rc == 0 && !loci_digest_equal(want, &got))
 		rc = mismatch(want, &got, err);
 	if (rc == 0)
 		rc = make_visible(up, &got, err);
+	if (rc < 0)
+		up->noted = UINT64_MAX; /* it went when the bytes got their new name */
 	loci_upload_close(up, /* discard= */ rc == 0 || rc == LOCI_E_DIGEST_MISMATCH);
 	return rc;
 }

@@ -61,6 +61,13 @@ struct loci_blobs_ops {
 	void (*session_restore)(struct loci_session *s);
 	/** Lets go; discard: and forgets it. */
 	void (*session_close)(struct loci_session *take_s, bool discard);
+	/** A few hundred bytes kept beside the session, replaced as a whole; they go with it. No
+	 *  sync: a power cut may lose or tear them. note_get needs no session and copies at most
+	 *  max bytes. Expected: NOT_FOUND. */
+	int (*note_put)(struct loci_session *s, const void *p, size_t n, struct loci_error *err);
+	int (*note_get)(struct loci_blobs *b, const char *name, void *p, size_t max, size_t *ret_n,
+	                struct loci_error *err);
+	void (*note_drop)(struct loci_session *s);
 	/** Forgets the sessions that nobody holds and nobody wrote to for age_s seconds; called
 	 *  often, looks now and then. Returns how many, or a negative enum loci_code. */
 	int (*session_expire)(struct loci_blobs *b, uint64_t age_s, struct loci_error *err);

@@ -323,6 +323,26 @@ static void b_session_close(struct loci_session *s, bool discard)
 	free(s);
 }
 
+static int b_note_put(struct loci_session *s, const void *p, size_t n, struct loci_error *err)
+{
+	int rc = fail_here(false, "note", err);
+	if (rc < 0 && plan_kind == FAULT_SHORT)
+		(void)session_ops(s)->note_put(real_session(s), p, n / 2, NULL);
+	return rc < 0 ? rc : session_ops(s)->note_put(real_session(s), p, n, err);
+}
+
+static int b_note_get(struct loci_blobs *b, const char *name, void *p, size_t max, size_t *ret_n,
+                      struct loci_error *err)
+{
+	int rc = fail_here(false, "read a note", err);
+	return rc < 0 ? rc : real_blobs(b)->ops->note_get(real_blobs(b), name, p, max, ret_n, err);
+}
+
+static void b_note_drop(struct loci_session *s)
+{
+	session_ops(s)->note_drop(real_session(s));
+}
+
 static int b_expire(struct loci_blobs *b, uint64_t age_s, struct loci_error *err)
 {
 	int rc = fail_here(false, "expire", err);
@@ -341,6 +361,9 @@ static const struct loci_blobs_ops blobs_ops = {
         .session_publish = b_publish,
         .session_restore = b_restore,
         .session_close = b_session_close,
+        .note_put = b_note_put,
+        .note_get = b_note_get,
+        .note_drop = b_note_drop,
         .session_expire = b_expire,
 };
 

@@ -395,6 +395,28 @@ static void test_old_sessions_go_at_open(void **state)
 	loci_upload_close(up, true);
 }
 
+/* Killed between the rename of a session and the removal of its note. */
+static void test_notes_without_a_session_go(void **state)
+{
+	struct fixture *f = *state;
+	char id[LOCI_UPLOAD_ID_MAX], path[400];
+	struct stat st;
+	begin_and_leave(f->st, id);
+	snprintf(path, sizeof(path), "%s/uploads/.%s.sha256.0123456789abcdef", f->store, id);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	let_8_days_pass(f);
+	fixture_reopen(f);
+	assert_int_equal(stat(path, &st), 0); /* too young */
+	struct timespec past[2] = {{.tv_sec = (time_t)loci__clock_epoch() - 8 * 24 * 3600}};
+	past[1] = past[0];
+	assert_int_equal(futimens(fd, past), 0);
+	let_8_days_pass(f);
+	fixture_reopen(f);
+	assert_int_equal(stat(path, &st), -1);
+	close(fd);
+}
+
 /* A server runs for months: it does not wait for its restart. One that is held stays. */
 static void test_old_sessions_go_in_a_running_store(void **state)
 {
@@ -478,6 +500,7 @@ int main(void)
 	        STORE_TEST(test_many_idle_sessions),
 	        STORE_TEST(test_sealed_session),
 	        STORE_TEST(test_old_sessions_go_at_open),
+	        STORE_TEST(test_notes_without_a_session_go),
 	        STORE_TEST(test_old_sessions_go_in_a_running_store),
 	        STORE_TEST(test_an_open_need_not_look_at_sessions),
 	        STORE_TEST(test_a_forked_child_touches_nothing),
