@@ -126,7 +126,7 @@ void loci_registry_observe(struct loci_registry *r, const struct loci_request_sa
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-int loci__metrics_new(struct loci__metrics **ret, struct loci_error *err)
+int loci__metrics_new(struct loci_store *store, struct loci__metrics **ret, struct loci_error *err)
 {
 	struct loci__metrics *mx = calloc(1, sizeof(*mx));
 	struct loci__http_counts *http = mx ? loci__http_counts_new() : NULL;
@@ -139,7 +139,8 @@ int loci__metrics_new(struct loci__metrics **ret, struct loci_error *err)
 	mx->sources[0] = (struct source){build_families, loci__array_len(build_families), NULL};
 	mx->sources[1] = (struct source){loci__http_families, loci__n_http_families, http};
 	mx->sources[2] = (struct source){loci__process_families, loci__n_process_families, mx};
-	mx->n_sources = 3;
+	mx->sources[3] = (struct source){loci__store_families, loci__n_store_families, store};
+	mx->n_sources = 4;
 	*ret = mx;
 	return 0;
 }

@@ -17,7 +17,7 @@
 
 struct loci__metrics;
 
-int loci__metrics_new(struct loci__metrics **ret, struct loci_error *err);
+int loci__metrics_new(struct loci_store *store, struct loci__metrics **ret, struct loci_error *err);
 void loci__metrics_free(struct loci__metrics *mx); /* NULL is fine */
 
 /* metrics_http.c: the requests. Every function takes mx NULL: nothing is counted then. */
@@ -38,6 +38,9 @@ extern const size_t loci__n_http_families;
 /* metrics_process.c; arg unused */
 extern const struct loci_metric_family loci__process_families[];
 extern const size_t loci__n_process_families;
+
+extern const struct loci_metric_family loci__store_families[]; /* arg: struct loci_store */
+extern const size_t loci__n_store_families;
 
 /* metrics.c: the whole text. */
 void loci__metrics_print(struct loci__metrics *mx, struct loci_buf *out);

@@ -53,7 +53,7 @@ int loci_registry_new(const struct loci_registry_opts *given, struct loci_regist
 	reg->delete_disabled = opts.delete_disabled;
 	reg->read_only = opts.read_only;
 	reg->allow_sparse = opts.allow_sparse;
-	if (!opts.metrics_disabled && (r = loci__metrics_new(&reg->metrics, err)) < 0) {
+	if (!opts.metrics_disabled && (r = loci__metrics_new(reg->store, &reg->metrics, err)) < 0) {
 		free(reg);
 		return r;
 	}

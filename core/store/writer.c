@@ -3,6 +3,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/base/histogram.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -37,7 +38,20 @@ struct loci__writer {
 	bool stop;
 	pthread_t thread;
 	uint64_t upkeep_at;
+	/* for those who watch */
+	atomic_uint_fast64_t n_queued;
+	struct loci__histogram batches;
+	struct loci__histogram commits;
 };
+
+static const uint64_t batch_sizes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256};
+static const uint64_t commit_us[] = {100,     250,     500,     1000,    2500,   5000,
+                                     10000,   25000,   50000,   100000,  250000, 500000,
+                                     1000000, 2500000, 5000000, 10000000};
+static const struct loci__bounds batch_bounds = {batch_sizes,
+                                                 sizeof(batch_sizes) / sizeof(batch_sizes[0]), 1};
+static const struct loci__bounds commit_bounds = {commit_us,
+                                                  sizeof(commit_us) / sizeof(commit_us[0]), 1e-6};
 
 /* ---- a batch --------------------------------------------------------------------------------- */
 
@@ -141,7 +155,7 @@ static void answer(struct op *ops)
 }
 
 /* With the lock held. NULL: stop. */
-static struct op *take_batch(struct loci__writer *w)
+static struct op *take_batch(struct loci__writer *w, unsigned *ret_n)
 {
 	while (!w->head && !w->stop)
 		pthread_cond_wait(&w->work, &w->lock);
@@ -158,6 +172,8 @@ static struct op *take_batch(struct loci__writer *w)
 	}
 	if (!w->head)
 		w->tail = &w->head;
+	atomic_fetch_sub_explicit(&w->n_queued, n, memory_order_relaxed);
+	*ret_n = n;
 	return ops;
 }
 
@@ -173,13 +189,17 @@ static void upkeep(struct loci__writer *w)
 static void *writer_main(void *arg)
 {
 	struct loci__writer *w = arg;
+	unsigned n;
 	for (;;) {
 		pthread_mutex_lock(&w->lock);
-		struct op *ops = take_batch(w);
+		struct op *ops = take_batch(w, &n);
 		pthread_mutex_unlock(&w->lock);
 		if (!ops)
 			return NULL;
+		uint64_t began_us = loci__clock_us();
 		run_batch(w, ops);
+		loci__histogram_count(&w->batches, &batch_bounds, n);
+		loci__histogram_count(&w->commits, &commit_bounds, loci__clock_us() - began_us);
 		answer(ops);
 		upkeep(w);
 	}
@@ -211,6 +231,7 @@ static int enqueue(struct loci__writer *w, struct op *o, struct loci_error *err)
 		*w->tail = o;
 		w->tail = &o->next;
 		w->n_posted += o->posted;
+		loci__count(&w->n_queued, 1);
 		pthread_cond_signal(&w->work);
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -246,6 +267,14 @@ int loci__writer_post(struct loci__writer *w, loci__op_fn fn, void *take_arg,
 	if (rc < 0)
 		free(o);
 	return rc;
+}
+
+uint64_t loci__writer_stats(const struct loci__writer *w, struct loci_histogram *ret_batches,
+                            struct loci_histogram *ret_commits)
+{
+	loci__histogram_read(&w->batches, &batch_bounds, ret_batches);
+	loci__histogram_read(&w->commits, &commit_bounds, ret_commits);
+	return loci__counted(&w->n_queued);
 }
 
 int loci__writer_new(struct loci_index *ix, struct loci__writer **ret, struct loci_error *err)

@@ -7,6 +7,7 @@
 #define LOCI_STORE_WRITER_H
 
 #include "core/store/txn.h"
+#include "loci/histogram.h"
 #include "loci/sys/index.h"
 
 struct loci__writer;
@@ -26,5 +27,8 @@ int loci__writer_run(struct loci__writer *w, bool durable, loci__op_fn fn, void 
 /* Never waits for a commit. take_arg is free()d after the run. BUSY when too much is queued. */
 int loci__writer_post(struct loci__writer *w, loci__op_fn fn, void *take_arg,
                       struct loci_error *err);
+/* How long the queue is, and what became of it so far; both histograms zeroed before. */
+uint64_t loci__writer_stats(const struct loci__writer *w, struct loci_histogram *ret_batches,
+                            struct loci_histogram *ret_commits);
 
 #endif

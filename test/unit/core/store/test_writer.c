@@ -3,6 +3,8 @@
 #include "store_fixture.h"
 
 #include "core/base/err.h"
+#include "core/base/histogram.h"
+#include "loci/stats.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -186,6 +188,39 @@ static void test_posted_queue_is_bounded(void **state)
 	}
 }
 
+static int nothing_op(struct loci__txn *t, void *arg, struct loci_error *err)
+{
+	(void)t, (void)arg, (void)err;
+	return 0;
+}
+
+/* Three that queue behind one are a batch of three. */
+static void test_stats(void **state)
+{
+	struct fixture *f = *state;
+	struct loci_store_stats before = {.struct_size = sizeof(before)}, s = before;
+	struct brake_thread b;
+	assert_loci_ok(loci_store_stats(f->st, &before, &e_));
+	assert_int_equal(before.queue, 0);
+	assert_true(before.disk_bytes > before.disk_free_bytes);
+	assert_true(before.disk_free_bytes > 0 && before.index_bytes > 0);
+	brake_start(&b, f->st);
+	for (int i = 0; i < 3; i++)
+		assert_loci_ok(loci__writer_post(f->st->sh->writer, nothing_op, NULL, &e_));
+	assert_loci_ok(loci_store_stats(f->st, &s, &e_));
+	assert_int_equal(s.queue, 3);
+	brake_end(&b);
+	assert_loci_ok(loci__store_write(f->st, nothing_op, NULL, &e_));
+	assert_loci_ok(loci_store_stats(f->st, &s, &e_));
+	assert_int_equal(s.queue, 0);
+	assert_int_equal(s.batches.sum - before.batches.sum, 5);
+	assert_int_equal(loci__histogram_total(&s.batches), loci__histogram_total(&s.commits));
+	assert_in_range(loci__histogram_total(&s.batches) - loci__histogram_total(&before.batches),
+	                2, 3);
+	struct loci_store_stats unset = {0};
+	assert_loci_code(LOCI_E_INVALID, loci_store_stats(f->st, &unset, &e_));
+}
+
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -196,6 +231,7 @@ int main(void)
 	        STORE_TEST(test_error_of_its_own),
 	        STORE_TEST(test_refused_key),
 	        STORE_TEST(test_posted_queue_is_bounded),
+	        STORE_TEST(test_stats),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
