@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -185,6 +187,22 @@ ssize_t loci__pread_full(int fd, void *p, size_t n, uint64_t offset)
 		got += (size_t)r;
 	}
 	return (ssize_t)got;
+}
+
+int loci__link_fd(int fd, int dirfd, const char *name)
+{
+	char path[32];
+	if (linkat(fd, "", dirfd, name, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != ENOENT) /* what the kernel says without CAP_DAC_READ_SEARCH */
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW);
+}
+
+int loci__clone_fd(int from_fd, int to_fd)
+{
+	return ioctl(to_fd, FICLONE, from_fd);
 }
 
 int loci__sync_dir(int dirfd)

@@ -40,6 +40,11 @@ int loci__pwrite_all(int fd, const void *p, size_t n, uint64_t offset);
 ssize_t loci__read_full(int fd, void *p, size_t n);
 ssize_t loci__pread_full(int fd, void *p, size_t n, uint64_t offset);
 
+/* A second name of an open file, and a clone of its blocks into an empty one (FICLONE). 0 or -1
+ * with errno; EXDEV, EOPNOTSUPP and EPERM are ordinary. */
+int loci__link_fd(int fd, int dirfd, const char *name);
+int loci__clone_fd(int from_fd, int to_fd);
+
 /* fsync of a directory, so that names in it last. */
 int loci__sync_dir(int dirfd);
 

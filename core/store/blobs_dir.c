@@ -154,6 +154,86 @@ static int dir_session_new(struct loci_blobs *base, const char *name, struct loc
 	return 0;
 }
 
+/* Whoever may write to the file could change the blob, and the store's owner must be able to read
+ * it: so only the owner's own files, and root's that all may read. (An ACL that lets others write
+ * shows as the group's bit.) */
+static bool is_safe_to_link(struct dir_blobs *b, const struct stat *file)
+{
+	struct stat own;
+	if (fstat(b->uploads_fd, &own) < 0 || file->st_mode & (S_IWGRP | S_IWOTH))
+		return false;
+	return file->st_uid == own.st_uid ? file->st_mode & S_IRUSR
+	                                  : file->st_uid == 0 && file->st_mode & S_IROTH;
+}
+
+static int cannot_share(const struct dir_session *s, const char *how, struct loci_error *err)
+{
+	return loci__err_set(err, LOCI_E_UNSUPPORTED, "upload session '%s': no %s of this file",
+	                     s->name, how);
+}
+
+static int share_by_link(struct dir_blobs *b, struct dir_session *s, int fd,
+                         const struct stat *file, struct loci_error *err)
+{
+	if (!is_safe_to_link(b, file) || loci__link_fd(fd, b->uploads_fd, s->name) < 0)
+		return cannot_share(s, "link", err);
+	/* Only to read: the bytes are the file's, too. */
+	s->fd = openat(b->uploads_fd, s->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	s->base.sealed = true;
+	return s->fd < 0 ? session_err(s, "open", err) : 0;
+}
+
+static int share_by_clone(struct dir_blobs *b, struct dir_session *s, int fd,
+                          struct loci_error *err)
+{
+	s->fd = openat(b->uploads_fd, s->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	               BLOB_MODE);
+	if (s->fd < 0)
+		return session_err(s, "make", err);
+	if (loci__clone_fd(fd, s->fd) == 0)
+		return 0;
+	if (errno == ENOSPC || errno == EDQUOT || errno == EIO)
+		return session_err(s, "clone a file to", err);
+	return cannot_share(s, "clone", err);
+}
+
+/* Somebody else who links the same file at this moment has its lock: the next way will do. */
+static int lock_shared(struct dir_session *s, struct loci_error *err)
+{
+	struct stat st;
+	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
+		return cannot_share(s, "lock", err);
+	if (fstat(s->fd, &st) < 0)
+		return session_err(s, "stat", err);
+	s->base.size = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int dir_session_share(struct loci_blobs *base, const char *name, int fd, int how,
+                             struct loci_session **ret, struct loci_error *err)
+{
+	struct dir_blobs *b = dir_of(base);
+	struct stat file;
+	loci__cleanup(session_free_ptr) struct dir_session *s = session_alloc(b, name);
+	if (!s)
+		return loci__err_nomem(err);
+	if (fstat(fd, &file) < 0)
+		return session_err(s, "stat the file of", err);
+	if (!S_ISREG(file.st_mode))
+		return cannot_share(s, "share", err);
+	int rc = how == LOCI_SESSION_LINK ? share_by_link(b, s, fd, &file, err)
+	                                  : share_by_clone(b, s, fd, err);
+	if (rc == 0)
+		rc = lock_shared(s, err);
+	if (rc < 0) {
+		if (s->fd >= 0)
+			unlinkat(b->uploads_fd, name, 0);
+		return rc;
+	}
+	*ret = &loci__steal_ptr(&s)->base;
+	return 0;
+}
+
 /* 1: the file that is locked is not the name's any more. */
 static int try_take(struct dir_blobs *b, struct dir_session *s, struct loci_error *err)
 {
@@ -465,6 +545,7 @@ static const struct loci_blobs_ops dir_ops = {
         .close = dir_close,
         .open = dir_open,
         .session_new = dir_session_new,
+        .session_share = dir_session_share,
         .session_take = dir_session_take,
         .session_stat = dir_session_stat,
         .session_write = dir_session_write,

@@ -100,6 +100,34 @@ static struct loci_upload *upload_alloc(struct loci_store *st, const char *repo,
 	return up;
 }
 
+/* how: enum loci_session_share of the file fd, or 0 for an empty session. */
+static int begin(struct loci_store *st, const char *repo, int alg, int fd, int how,
+                 struct loci_upload **ret, struct loci_error *err)
+{
+	const struct loci_blobs_ops *ops = st->sh->blobs->ops;
+	loci__cleanup(upload_free_ptr) struct loci_upload *up = upload_alloc(st, repo, alg);
+	if (!up)
+		return loci__err_nomem(err);
+	up->started = loci__clock_epoch();
+	int rc = loci__rand_uuid(up->id, err);
+	if (rc == 0)
+		rc = session_name(up->id, alg, repo, up->name, err);
+	if (rc == 0)
+		rc = how ? ops->session_share(st->sh->blobs, up->name, fd, how, &up->s, err)
+		         : ops->session_new(st->sh->blobs, up->name, &up->s, err);
+	if (rc < 0)
+		return rc;
+	up->offset = up->s->size;
+	*ret = loci__steal_ptr(&up);
+	return 0;
+}
+
+int loci__upload_begin_shared(struct loci_store *st, const char *repo, int alg, int fd, int how,
+                              struct loci_upload **ret, struct loci_error *err)
+{
+	return begin(st, repo, alg, fd, how, ret, err);
+}
+
 int loci_upload_begin(struct loci_store *st, const char *repo, int alg, struct loci_upload **ret,
                       struct loci_error *err)
 {
@@ -111,19 +139,7 @@ int loci_upload_begin(struct loci_store *st, const char *repo, int alg, struct l
 	if (!loci_digest_alg_name(alg))
 		return loci__err_set(err, LOCI_E_UNSUPPORTED, "digest algorithm %d", alg);
 	loci__sessions_expire(st->sh, st->opts.log); /* what was given up, in a server that stays */
-	loci__cleanup(upload_free_ptr) struct loci_upload *up = upload_alloc(st, repo, alg);
-	if (!up)
-		return loci__err_nomem(err);
-	up->started = loci__clock_epoch();
-	rc = loci__rand_uuid(up->id, err);
-	if (rc == 0)
-		rc = session_name(up->id, alg, repo, up->name, err);
-	if (rc == 0)
-		rc = st->sh->blobs->ops->session_new(st->sh->blobs, up->name, &up->s, err);
-	if (rc < 0)
-		return rc;
-	*ret = loci__steal_ptr(&up);
-	return 0;
+	return begin(st, repo, alg, /* fd= */ -1, /* how= */ 0, ret, err);
 }
 
 static int take(struct loci_upload *up, struct loci_error *err)
@@ -354,6 +370,34 @@ int loci_upload_commit(struct loci_upload *take_up, const struct loci_digest *wa
 	return rc;
 }
 
+int loci__upload_finish(struct loci_upload *take_up, const struct loci_digest *want, bool trust,
+                        struct loci_digest *ret, struct loci_error *err)
+{
+	struct loci_upload *up = take_up;
+	struct loci_digest got;
+	int rc = loci__store_check(up->st, err);
+	if (rc == 0 && want)
+		rc = loci__check_digest(want, err);
+	if (rc == 0 && trust)
+		got = *want;
+	else if (rc == 0)
+		rc = loci__upload_hash_finish(up, want, &got, err);
+	if (rc == 0 && want && !loci_digest_equal(want, &got))
+		rc = mismatch(want, &got, err);
+	if (rc == 0)
+		rc = make_visible(up, &got, err);
+	loci_upload_close(up, /* discard= */ true);
+	if (rc == 0 && ret)
+		*ret = got;
+	return rc;
+}
+
+int loci_upload_finish(struct loci_upload *take_up, const struct loci_digest *want,
+                       struct loci_digest *ret, struct loci_error *err)
+{
+	return loci__upload_finish(take_up, want, /* trust= */ false, ret, err);
+}
+
 int loci_blob_put(struct loci_store *st, const char *repo, const void *p, size_t n,
                   const struct loci_digest *want, struct loci_digest *ret, struct loci_error *err)
 {
@@ -377,10 +421,5 @@ int loci_blob_put(struct loci_store *st, const char *repo, const void *p, size_t
 		loci_upload_close(up, /* discard= */ true);
 		return rc;
 	}
-	/* Nobody knows the session's id: a failed one must not stay. */
-	rc = make_visible(up, &d, err);
-	loci_upload_close(up, /* discard= */ true);
-	if (rc == 0 && ret)
-		*ret = d;
-	return rc;
+	return loci__upload_finish(up, &d, /* trust= */ true, ret, err);
 }

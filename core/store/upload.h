@@ -32,7 +32,7 @@ int loci__upload_hash_resume(struct loci_upload *up, struct loci_error *err);
 int loci__upload_hash_catch_up(struct loci_upload *up, struct loci_error *err);
 /* n bytes that were written behind what the hash has seen. */
 int loci__upload_hash_add(struct loci_upload *up, const void *p, size_t n, struct loci_error *err);
-/* The digest of all, by the algorithm of want. Equal to want whenever the bytes are. */
+/* The digest of all, by the algorithm of want (NULL: its own). Equal to want whenever the bytes are. */
 int loci__upload_hash_finish(struct loci_upload *up, const struct loci_digest *want,
                              struct loci_digest *ret, struct loci_error *err);
 /* Leaves the hash for whoever resumes the session. Best effort. */
@@ -43,5 +43,13 @@ bool loci__upload_note_get(struct loci__shared *sh, const char *name,
 /* Bytes below which a session of `size` bytes with this note can be relied on without reading. */
 uint64_t loci__upload_known_bytes(const struct loci__shared *sh,
                                   const struct loci__session_note *note, uint64_t size);
+
+/* A session that has the bytes of the file fd already. how: enum loci_session_share. The arguments
+ * are checked before. Expected: UNSUPPORTED. */
+int loci__upload_begin_shared(struct loci_store *st, const char *repo, int alg, int fd, int how,
+                              struct loci_upload **ret, struct loci_error *err);
+/* As loci_upload_finish; trust: the bytes are want's, nobody hashes them again. */
+int loci__upload_finish(struct loci_upload *take_up, const struct loci_digest *want, bool trust,
+                        struct loci_digest *ret, struct loci_error *err);
 
 #endif

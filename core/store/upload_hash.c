@@ -87,12 +87,12 @@ static int digest_now(struct loci_upload *up, struct loci_digest *ret, struct lo
 int loci__upload_hash_finish(struct loci_upload *up, const struct loci_digest *want,
                              struct loci_digest *ret, struct loci_error *err)
 {
-	if (want->alg != up->alg) {
+	if (want && want->alg != up->alg) {
 		forget_hash(up);
 		up->alg = want->alg;
 	}
 	int rc = digest_now(up, ret, err);
-	if (rc < 0 || !up->from_note || loci_digest_equal(want, ret))
+	if (rc < 0 || !up->from_note || !want || loci_digest_equal(want, ret))
 		return rc;
 	forget_hash(up);
 	rc = digest_now(up, ret, err);

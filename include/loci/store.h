@@ -78,6 +78,29 @@ LOCI_API LOCI_CHECK int loci_blob_put(struct loci_store *st, const char *repo, c
                                       size_t n, const struct loci_digest *want,
                                       struct loci_digest *ret, struct loci_error *err);
 
+enum loci_adopt_flag {
+	/** A hard link is allowed: nobody will change the file from now on, and its bytes are freed
+	 *  when both names are gone. Made where the file is the store owner's, or root's and
+	 *  readable for all, and nobody else may write to it. */
+	LOCI_ADOPT_LINK = 1 << 0,
+	/** The bytes are those of the digest: do not read them where they are not copied. */
+	LOCI_ADOPT_TRUST = 1 << 1
+};
+/** How the bytes came in. */
+enum loci_adopt_way {
+	LOCI_ADOPTED_PRESENT = 0, /* they were there */
+	LOCI_ADOPTED_LINK,
+	LOCI_ADOPTED_CLONE, /* shares blocks (reflink) */
+	LOCI_ADOPTED_COPY
+};
+/** Takes an open regular file in as a blob, by the first way that can be had: a link where it is
+ *  allowed, a clone, a copy. Hashed before it becomes visible; reads from offset 0, whatever fd's
+ *  position is. ret_way (enum loci_adopt_way) may be NULL. Expected: DIGEST_MISMATCH, TOO_LARGE,
+ *  NO_SPACE, INVALID (no regular file). */
+LOCI_API LOCI_CHECK int loci_blob_adopt(struct loci_store *st, const char *repo, int fd,
+                                        const struct loci_digest *want, unsigned flags,
+                                        int *ret_way, struct loci_error *err);
+
 /* ---- upload sessions --------------------------------------------------------------------------
  * One writer at a time (a kernel lock); a session survives close and restart by its id. */
 
@@ -108,6 +131,11 @@ LOCI_API LOCI_CHECK int loci_upload_write(struct loci_upload *up, const void *p,
  *  every case. */
 LOCI_API LOCI_CHECK int loci_upload_commit(struct loci_upload *take_up,
                                            const struct loci_digest *want, struct loci_error *err);
+/** As loci_upload_commit, for a session that nobody is to resume: it is gone in every case. want
+ * NULL takes the digest that its bytes have. ret may be NULL. */
+LOCI_API LOCI_CHECK int loci_upload_finish(struct loci_upload *take_up,
+                                           const struct loci_digest *want, struct loci_digest *ret,
+                                           struct loci_error *err);
 /** Lets go of the session: discard forgets it, otherwise it can be resumed. NULL is fine. */
 LOCI_API void loci_upload_close(struct loci_upload *up, bool discard);
 

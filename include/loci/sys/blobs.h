@@ -24,6 +24,12 @@ struct loci_session {
 	bool sealed;   /* its bytes already stand under a digest: only publish may follow */
 };
 
+/** How a session can have a file's bytes without copying them. */
+enum loci_session_share {
+	LOCI_SESSION_LINK = 1, /* a second name of the file: the session is sealed */
+	LOCI_SESSION_CLONE     /* a file of its own that shares the blocks until one is changed */
+};
+
 /** NUL included: UUID, algorithm, hash of the repository */
 #define LOCI_SESSION_NAME_MAX 80
 
@@ -37,6 +43,11 @@ struct loci_blobs_ops {
 	/** A new session. No sync: a power cut may lose it. Expected: NO_SPACE. */
 	int (*session_new)(struct loci_blobs *b, const char *name, struct loci_session **ret,
 	                   struct loci_error *err);
+	/** A new session that has the bytes of an open regular file. how: enum
+	 *  loci_session_share. UNSUPPORTED when it cannot be had in this way: another file system,
+	 *  one without clones, a file that others may change or that is not for us to link. */
+	int (*session_share)(struct loci_blobs *b, const char *name, int fd, int how,
+	                     struct loci_session **ret, struct loci_error *err);
 	/** Expected: NOT_FOUND, BUSY. */
 	int (*session_take)(struct loci_blobs *b, const char *name, struct loci_session **ret,
 	                    struct loci_error *err);

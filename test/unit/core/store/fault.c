@@ -265,6 +265,16 @@ static int b_new(struct loci_blobs *b, const char *name, struct loci_session **r
 	return rc < 0 ? rc : wrap_session(b, real, ret);
 }
 
+static int b_share(struct loci_blobs *b, const char *name, int fd, int how,
+                   struct loci_session **ret, struct loci_error *err)
+{
+	struct loci_session *real;
+	int rc = fail_here(true, "share a file", err);
+	if (rc == 0)
+		rc = real_blobs(b)->ops->session_share(real_blobs(b), name, fd, how, &real, err);
+	return rc < 0 ? rc : wrap_session(b, real, ret);
+}
+
 static int b_take(struct loci_blobs *b, const char *name, struct loci_session **ret,
                   struct loci_error *err)
 {
@@ -353,6 +363,7 @@ static const struct loci_blobs_ops blobs_ops = {
         .close = b_close,
         .open = b_open,
         .session_new = b_new,
+        .session_share = b_share,
         .session_take = b_take,
         .session_stat = b_stat,
         .session_write = b_write,

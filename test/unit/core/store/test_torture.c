@@ -7,6 +7,7 @@
 #include "fault.h"
 #include "store_fixture.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,24 +16,39 @@
 /* What the story has been told is done. The order is that of the story. */
 struct told {
 	bool opened;
-	bool config, layer, upload, mount, image, second, retag, untag, gone, pulled;
+	bool config, layer, upload, adopt, mount, image, second, retag, untag, gone, pulled;
 };
 
 static const char config_text[] = "{\"config\":1}";
 static const char layer_text[] = "the bytes of a layer";
 static const char upload_text[] = "first half and second half";
+static const char adopt_text[] = "the bytes of somebody's file";
 
 struct story {
-	struct loci_digest config, layer, upload;
+	struct loci_digest config, layer, upload, adopted;
+	int file;
 	struct image first, second;
 	struct loci_image pulled;
 };
 
-static void story_make(struct story *s)
+/* On the store's file system, so that it can be linked. */
+static int make_file(const char *dir)
 {
+	char path[300];
+	snprintf(path, sizeof(path), "%s/somebody's", dir);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, adopt_text, strlen(adopt_text)), strlen(adopt_text));
+	return fd;
+}
+
+static void story_make(struct story *s, const char *dir)
+{
+	s->file = make_file(dir);
 	s->config = digest_of(config_text, strlen(config_text));
 	s->layer = digest_of(layer_text, strlen(layer_text));
 	s->upload = digest_of(upload_text, strlen(upload_text));
+	s->adopted = digest_of(adopt_text, strlen(adopt_text));
 	image_make(&s->first, config_text, layer_text, NULL);
 	image_make(&s->second, config_text, upload_text, NULL);
 	s->pulled = (struct loci_image){.ref = "docker.io/library/x:y",
@@ -44,6 +60,7 @@ static void story_done(struct story *s)
 {
 	image_done(&s->first);
 	image_done(&s->second);
+	close(s->file);
 }
 
 /* In two halves with a break between them; what fails is tried once more, as a client does. */
@@ -86,6 +103,7 @@ static void live(struct loci_store *st, struct story *s, struct told *t)
 	        loci_blob_put(st, "r", config_text, strlen(config_text), &s->config, &d, NULL) == 0;
 	t->layer = loci_blob_put(st, "r", layer_text, strlen(layer_text), NULL, &d, NULL) == 0;
 	t->upload = upload_in_halves(st, &s->upload);
+	t->adopt = loci_blob_adopt(st, "r", s->file, &s->adopted, LOCI_ADOPT_LINK, NULL, NULL) == 0;
 	t->mount = loci_blob_mount(st, "r", "q", &s->config, NULL) == 0;
 	t->image = image_put(st, "r", &s->first, "v1", 0, NULL, NULL) == 0;
 	t->second = image_put(st, "r", &s->second, "v2", 0, NULL, NULL) == 0;
@@ -120,6 +138,7 @@ static void check(struct loci_store *st, const struct story *s, const struct tol
 	assert_int_equal(has_blob(st, "r", &s->layer), t->layer);
 	assert_int_equal(has_blob(st, "r", &s->upload), t->upload);
 	assert_int_equal(has_blob(st, NULL, &s->upload), t->upload);
+	assert_int_equal(has_blob(st, "r", &s->adopted), t->adopt);
 	assert_int_equal(has_blob(st, "q", &s->config), t->mount);
 	bool first_there = t->image && !t->gone;
 	bool second_there = t->second || t->retag;
@@ -142,7 +161,7 @@ static bool run_with(enum fault_kind kind, unsigned at)
 	struct story s;
 	struct told told = {0};
 	assert_int_equal(fixture_setup_empty((void **)&f), 0);
-	story_make(&s);
+	story_make(&s, f->dir);
 	fault_plan(kind, at);
 	told.opened = loci__store_open_with(f->store, NULL, &fault_sys, &f->st, NULL) == 0;
 	if (told.opened)
@@ -157,6 +176,7 @@ static bool run_with(enum fault_kind kind, unsigned at)
 	struct told again = {0};
 	live(f->st, &s, &again);
 	assert_true(again.config && again.layer && again.upload && again.mount && again.image);
+	assert_true(again.adopt);
 	assert_true(again.second && again.retag && again.untag && again.gone && again.pulled);
 	check(f->st, &s, &again);
 	story_done(&s);
