@@ -15,6 +15,13 @@ static int check_config(const struct loci_invocation *inv, struct loci_error *er
 
 static const struct loci_command commands[] = {
         {.name = NULL, .summary = "Serve until SIGTERM or SIGINT", .run = loci__ociregistry_serve},
+        {.name = "import",
+         .summary = "Take in images from a storage directory of registry:2",
+         .args = "SOURCE…",
+         .min_args = 1,
+         .max_args = LOCI_ARGS_UNLIMITED,
+         .options = loci__ociregistry_import_options,
+         .run = loci__ociregistry_import},
         {.name = "check-config",
          .summary = "Check the configuration and print it, with where each value comes from",
          .run = check_config},

@@ -24,14 +24,20 @@ struct loci_ociregistry_settings {
 	uint64_t lease_ms, map_size;
 	unsigned max_readers;
 	bool force_remote;
+	struct {
+		char *repo;
+		bool link, copy, trust, keep_tags, dry_run;
+	} import;
 };
 
 extern const struct loci_option loci__ociregistry_options[];
+extern const struct loci_option loci__ociregistry_import_options[];
 
 /* The store of --store, with what the settings say of it. */
 int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_store **ret,
                                  struct loci_error *err);
 
 int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error *err);
+int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_error *err);
 
 #endif

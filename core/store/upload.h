@@ -32,7 +32,8 @@ int loci__upload_hash_resume(struct loci_upload *up, struct loci_error *err);
 int loci__upload_hash_catch_up(struct loci_upload *up, struct loci_error *err);
 /* n bytes that were written behind what the hash has seen. */
 int loci__upload_hash_add(struct loci_upload *up, const void *p, size_t n, struct loci_error *err);
-/* The digest of all, by the algorithm of want (NULL: its own). Equal to want whenever the bytes are. */
+/* The digest of all, by the algorithm of want (NULL: its own). Equal to want whenever the bytes
+ * are. */
 int loci__upload_hash_finish(struct loci_upload *up, const struct loci_digest *want,
                              struct loci_digest *ret, struct loci_error *err);
 /* Leaves the hash for whoever resumes the session. Best effort. */

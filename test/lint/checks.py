@@ -19,6 +19,7 @@ LAYERS = {  # the longest prefix of a file's folder counts; a folder may always 
     "core/spec": BASE + ["public:spec"],
     "core/store": SPEC + ["public:store"],
     "registry": BASE + ["core/spec"] + PUBLIC + ["public:registry"],
+    "registry/transfer": BASE + ["core/spec"] + PUBLIC + ["public:registry"],
     "registry/http": BASE + ["public:registry"] + PUBLIC + ["registry"],
     "puller": BASE + ["core/spec"] + PUBLIC + ["public:puller"],
     "unpack": BASE + ["core/spec"] + PUBLIC + ["public:unpack"],
@@ -36,7 +37,7 @@ OWNER_OF_PUBLIC = {
     "digest": "spec", "ref": "spec", "manifest": "spec", "image_config": "spec", "io": "spec",
     "store": "store", "stats": "store", "usage": "store",
     "registry": "registry", "registry_http": "registry", "metrics": "registry",
-    "pull": "puller", "push": "puller",
+    "transfer": "registry", "pull": "puller", "push": "puller",
     "unpack": "unpack", "runtime": "runtime", "bundle": "bundle",
 }
 

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the kinds of sources share: where blobs are (struct loci__source), and taking one image with
+ * all below it (take.c).
+ */
+#ifndef LOCI_TRANSFER_IMPORT_H
+#define LOCI_TRANSFER_IMPORT_H
+
+#include "loci/transfer.h"
+
+#define LOCI_SOURCE_PATH_MAX 192
+
+struct loci__source {
+	int dirfd; /* of the blobs; -1: they are in the store already, of no repository */
+	/* Where the digest's bytes are below dirfd. */
+	void (*path)(const struct loci_digest *d, char path[LOCI_SOURCE_PATH_MAX]);
+	bool link; /* its files never change: hard links are the rule */
+};
+
+#define LOCI_IMPORT_DONE_SLOTS 4096
+
+struct loci__import {
+	struct loci_store *st;
+	struct loci_import_opts opts;
+	struct loci_transfer_counts *counts;
+	char repo[LOCI_REPO_MAX + 1]; /* where images go at the moment */
+	/* Digests that this repository has got from here: a direct-mapped table that saves looking
+	 * again at what many manifests share. */
+	struct loci_digest done[LOCI_IMPORT_DONE_SLOTS];
+};
+
+/* The repository for a name of the source ("": the given one alone). INVALID when it is no name. */
+int loci__import_set_repo(struct loci__import *im, const char *name, struct loci_error *err);
+/* The image with everything below it, then its tag. media_type NULL: as the document says; tag
+ * NULL: none. */
+int loci__import_take(struct loci__import *im, const struct loci__source *src,
+                      const struct loci_digest *d, const char *media_type, const char *tag,
+                      struct loci_error *err);
+/* What becomes of an image that failed with rc: 0 when it was told and the rest goes on, else the
+ * code that ends the import. */
+int loci__import_failed(struct loci__import *im, const char *tag, const struct loci_digest *d,
+                        int rc, struct loci_error *err);
+/* CANCELED when the caller wants to stop. */
+int loci__import_tell(struct loci__import *im, int kind, const char *tag,
+                      const struct loci_digest *d, struct loci_error *err);
+
+/* "<alg>:<hex>", a newline may follow: what registry:2 keeps in its link files. */
+int loci__registry2_parse_link(const char *p, size_t n, struct loci_digest *ret,
+                               struct loci_error *err);
+/* The directory with "blobs" and "repositories" at or below dirfd. Expected: NOT_FOUND. */
+int loci__registry2_find(int dirfd, int *ret_fd, struct loci_error *err);
+int loci__registry2_import(struct loci__import *im, int v2_fd, struct loci_error *err);
+
+#endif
