@@ -14,7 +14,9 @@ struct loci_ociregistry_settings {
 	bool access_log, metrics;
 	unsigned loops, workers, max_connections;
 	uint64_t idle_ms, head_ms, body_ms, write_ms, drain_ms;
-	uint64_t max_head;
+	uint64_t min_body_rate, min_write_rate, rate_grace_ms;
+	uint64_t max_head, max_head_memory;
+	unsigned max_per_client, refusals_logged;
 	/* registry */
 	uint64_t max_manifest_size, max_blob_size;
 	unsigned list_max;

@@ -83,6 +83,12 @@ static int make_server(const struct loci_invocation *inv, struct loci_registry *
 	        .drain_ms = s->drain_ms,
 	        .max_head = (size_t)s->max_head,
 	        .access_log = s->access_log ? LOCI_ACCESS_LOG_ON : LOCI_ACCESS_LOG_OFF,
+	        .min_body_rate = s->min_body_rate,
+	        .min_write_rate = s->min_write_rate,
+	        .rate_grace_ms = s->rate_grace_ms,
+	        .max_head_memory = (size_t)s->max_head_memory,
+	        .max_per_client = s->max_per_client,
+	        .refusals_logged = s->refusals_logged,
 	};
 	return loci_http_server_new(&o, ret, err);
 }

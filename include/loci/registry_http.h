@@ -27,11 +27,20 @@ struct loci_http_server_opts {
 	unsigned max_connections; /* 0: from the limit on open files */
 	uint64_t idle_ms;         /* between requests; 0: 60 000 */
 	uint64_t head_ms;         /* for a whole request head; 0: 10 000 */
-	uint64_t body_ms;         /* for every 4 KiB of body: a least rate; 0: 60 000 */
+	uint64_t body_ms;         /* without a byte of body from the client; 0: 60 000 */
 	uint64_t write_ms;        /* without a byte taken by the client; 0: 60 000 */
 	uint64_t drain_ms;        /* after _stop, for requests in flight; 0: 30 000 */
 	size_t max_head;          /* bytes of a request head; 0: 64 KiB */
 	int access_log; /* enum loci_access_log: one log record a request, component "access" */
+	/* Least rates in bytes a second, of the time that the server waits for the client: one that
+	 * moves less in rate_grace_ms of waiting is cut. 0: 512. */
+	uint64_t min_body_rate;
+	uint64_t min_write_rate;
+	uint64_t rate_grace_ms;   /* 0: 30 000 */
+	size_t max_head_memory;   /* bytes that request heads of all connections hold; 0: 32 MiB */
+	unsigned max_per_client;  /* connections of one address (IPv6: one /64); 0: any number */
+	unsigned refusals_logged; /* most access-log records a second about requests that the
+	                             server itself refused, a loop; the rest is counted. 0: 20 */
 };
 
 /** Binds and listens; nothing is accepted yet. Expected errors: SYS (address in use, named),
@@ -40,6 +49,38 @@ LOCI_API LOCI_CHECK int loci_http_server_new(const struct loci_http_server_opts 
                                              struct loci_http_server **ret, struct loci_error *err);
 /** Addresses as bound ("127.0.0.1:5000"), one for each given, in that order; NULL past the end. */
 LOCI_API const char *loci_http_server_address(const struct loci_http_server *s, size_t i);
+/** Numbers since _new, by now; counters unless they say otherwise. */
+struct loci_http_server_stats {
+	size_t struct_size;
+	uint64_t connections; /* gauge */
+	uint64_t in_flight;   /* gauge: requests whose head is whole and whose end is not yet */
+	uint64_t head_memory; /* gauge: bytes, as for max_head_memory */
+	uint64_t accepted;    /* connections */
+	uint64_t turned_away; /* connections closed at once: max_per_client */
+	uint64_t held_up;     /* times that new connections had to wait: max_connections, no fds */
+	uint64_t requests;
+	uint64_t refused; /* of these, by the server itself: malformed, too large, too slow */
+	uint64_t ended;   /* of these, answered or cut */
+	/* connections that the server ended, by what was exceeded */
+	uint64_t cut_idle;        /* idle_ms; no request was lost */
+	uint64_t cut_head;        /* head_ms */
+	uint64_t cut_head_memory; /* max_head_memory */
+	uint64_t cut_body;        /* body_ms */
+	uint64_t cut_body_rate;   /* min_body_rate */
+	uint64_t cut_write;       /* write_ms */
+	uint64_t cut_write_rate;  /* min_write_rate */
+	uint64_t cut_for_room;    /* max_connections: idle ones that made room for new ones */
+	uint64_t cut_by_stop;     /* drain_ms */
+	uint64_t lost;            /* clients that went in the middle of a request */
+	uint64_t bytes_in;        /* of everything on the sockets, heads too */
+	uint64_t bytes_out;
+};
+
+/** Fills as many fields as ret->struct_size has room for. From any thread, at any time between
+ *  _new and _free; takes no lock. */
+LOCI_API void loci_http_server_stats(const struct loci_http_server *s,
+                                     struct loci_http_server_stats *ret);
+
 /** Serves until _stop has drained; runs its loops on threads of its own and blocks the caller.
  *  Its threads block all signals. May be called once. */
 LOCI_API LOCI_CHECK int loci_http_server_run(struct loci_http_server *s, struct loci_error *err);

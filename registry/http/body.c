@@ -7,14 +7,12 @@
 #include "registry/http/steps.h"
 
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* The body timer starts anew after this many bytes, not after every one: a client that trickles
- * cannot hold a connection and a session for ever. */
-#define PROGRESS_MIN 4096
-#define INTERIM      "HTTP/1.1 100 Continue\r\n\r\n"
+#define INTERIM "HTTP/1.1 100 Continue\r\n\r\n"
 
 void loci__body_init(struct loci__exchange *ex)
 {
@@ -91,7 +89,7 @@ static bool push_back(struct loci__conn *c, const char *p, size_t n)
 	return true;
 }
 
-enum fetched { FETCHED_SOME, FETCHED_NONE, FETCHED_GONE, FETCHED_BAD };
+enum fetched { FETCHED_SOME, FETCHED_NONE, FETCHED_GONE, FETCHED_BAD, FETCHED_SLOWLY };
 
 static enum fetched take_chunked(struct loci__conn *c, struct loci__body *b, char *p, size_t n)
 {
@@ -103,6 +101,20 @@ static enum fetched take_chunked(struct loci__conn *c, struct loci__body *b, cha
 		return FETCHED_BAD;
 	b->ended = rc == 1;
 	return push_back(c, p + used, n - used) ? FETCHED_SOME : FETCHED_GONE;
+}
+
+/* n bytes more came. The clock is asked only when they had to be waited for. */
+static bool moved_too_slowly(struct loci__conn *c, struct loci__body *b, size_t n)
+{
+	const struct loci__pace_rule *rule = &c->loop->shared->body_pace;
+	b->raw += n;
+	b->moved = true;
+	if (!b->pace.since_ms)
+		return false;
+	uint64_t now = loci__clock_ms();
+	loci__pace_go(&b->pace, now);
+	return loci__pace_is_due(&b->pace, rule, now) &&
+	       loci__pace_close(&b->pace, rule, now, b->raw);
 }
 
 static enum fetched fetch(struct loci__conn *c, struct loci__body *b)
@@ -119,7 +131,8 @@ static enum fetched fetch(struct loci__conn *c, struct loci__body *b)
 	ssize_t n = fetch_raw(c, p, want);
 	if (n <= 0)
 		return n < 0 && errno == EAGAIN ? FETCHED_NONE : FETCHED_GONE;
-	b->progress += (unsigned)n;
+	if (moved_too_slowly(c, b, (size_t)n))
+		return FETCHED_SLOWLY;
 	if (b->is_chunked)
 		return take_chunked(c, b, p, (size_t)n);
 	b->fill_n += (size_t)n;
@@ -139,7 +152,7 @@ static enum loci__step send_interim(struct loci__conn *c, struct loci__body *b)
 		b->interim = NULL;
 		return LOCI_STEP_AGAIN;
 	}
-	ssize_t n = c->stream.ops->write(&c->stream, &iov, 1, false);
+	ssize_t n = loci__conn_write(c, &iov, 1, false);
 	if (n < 0 && errno != EAGAIN)
 		return LOCI_STEP_CLOSE;
 	if (n > 0)
@@ -152,10 +165,9 @@ static enum loci__step send_interim(struct loci__conn *c, struct loci__body *b)
 
 static enum loci__step wait_for_more(struct loci__conn *c, struct loci__body *b)
 {
-	bool restart = b->progress >= PROGRESS_MIN;
-	if (restart)
-		b->progress = 0;
-	loci__conn_timer(c, LOCI_TIMER_BODY, restart);
+	loci__pace_wait(&b->pace, loci__clock_ms());
+	loci__conn_timer(c, LOCI_TIMER_BODY, b->moved);
+	b->moved = false;
 	return LOCI_STEP_READ;
 }
 
@@ -176,6 +188,9 @@ enum loci__step loci__step_body(struct loci__conn *c)
 	if (!b->ended && b->fill_n < b->cap) {
 		switch (fetch(c, b)) {
 		case FETCHED_GONE: return LOCI_STEP_CLOSE;
+		case FETCHED_SLOWLY:
+			loci__count(c->loop->counters, LOCI_COUNT_cut_body_rate, 1);
+			return refuse(c, 408, "the request body comes too slowly");
 		case FETCHED_BAD: return refuse(c, 400, b->chunked.reason);
 		case FETCHED_SOME: break;
 		case FETCHED_NONE:

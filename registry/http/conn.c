@@ -9,6 +9,7 @@
  */
 #include "registry/http/conn.h"
 
+#include "registry/http/heads.h"
 #include "registry/http/steps.h"
 
 #include "core/base/cleanup.h"
@@ -57,6 +58,24 @@ static void input_free(struct loci__input *in)
 	*in = (struct loci__input){0};
 }
 
+/* What a large head needed is not kept for the request's whole life. */
+static void input_shrink(struct loci__input *in)
+{
+	if (in->cap <= READ_MIN)
+		return;
+	if (!in->len) {
+		input_free(in);
+		return;
+	}
+	memmove(in->p, in->p + in->off, in->len);
+	in->off = 0;
+	char *p = realloc(in->p, in->len);
+	if (p) {
+		in->p = p;
+		in->cap = in->len;
+	}
+}
+
 ssize_t loci__conn_read(struct loci__conn *c, void *p, size_t n)
 {
 	ssize_t got = c->stream.ops->read(&c->stream, p, n);
@@ -64,12 +83,31 @@ ssize_t loci__conn_read(struct loci__conn *c, void *p, size_t n)
 	 * stream it says so too, so nothing is lost. */
 	if (got < (ssize_t)n)
 		c->readable = c->stream.ops->pending(&c->stream);
+	if (got > 0)
+		loci__count(c->loop->counters, LOCI_COUNT_bytes_in, (uint64_t)got);
 	return got;
 }
 
-/* --- life --- */
+static ssize_t count_written(struct loci__conn *c, ssize_t n)
+{
+	if (n > 0) {
+		c->written += (uint64_t)n;
+		loci__count(c->loop->counters, LOCI_COUNT_bytes_out, (uint64_t)n);
+	}
+	return n;
+}
 
-static void on_timer(h2o_timeout_entry_t *entry);
+ssize_t loci__conn_write(struct loci__conn *c, const struct iovec *iov, int n, bool more)
+{
+	return count_written(c, c->stream.ops->write(&c->stream, iov, n, more));
+}
+
+ssize_t loci__conn_send_file(struct loci__conn *c, int file_fd, uint64_t off, size_t n)
+{
+	return count_written(c, c->stream.ops->send_file(&c->stream, file_fd, off, n));
+}
+
+/* --- life --- */
 
 static void format_peer(const struct sockaddr *from, char buf[INET6_ADDRSTRLEN])
 {
@@ -86,17 +124,22 @@ static void format_peer(const struct sockaddr *from, char buf[INET6_ADDRSTRLEN])
 
 void loci__conn_accept(struct loci__http_loop *l, int take_fd, const struct sockaddr *from)
 {
-	struct loci__conn *c = calloc(1, sizeof(*c));
+	struct loci__client *client = NULL;
+	bool may_come = loci__clients_enter(l->shared->clients, from, &client);
+	struct loci__conn *c = may_come ? calloc(1, sizeof(*c)) : NULL;
+	loci__count(l->counters, may_come ? LOCI_COUNT_accepted : LOCI_COUNT_turned_away, 1);
 	if (!c) {
+		loci__clients_leave(l->shared->clients, client);
 		close(take_fd);
 		return;
 	}
 	c->loop = l;
+	c->client = client;
 	c->sock = h2o_evloop_socket_create(l->ev, take_fd, H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION);
 	c->sock->data = c;
 	h2o_socket_dont_read(c->sock, 1);
 	c->stream = (struct loci__http_stream){&loci__http_plain_stream, take_fd};
-	c->timer.cb = on_timer;
+	c->timer.cb = loci__conn_on_timer;
 	c->timer_kind = LOCI_TIMER_NONE;
 	c->readable = true;
 	format_peer(from, c->peer);
@@ -106,17 +149,38 @@ void loci__conn_accept(struct loci__http_loop *l, int take_fd, const struct sock
 	loci__conn_pump(c);
 }
 
-void loci__conn_close(struct loci__conn *c, const char *why)
+/* What the access log says when the end cuts a request, and what it counts as. */
+static const struct {
+	const char *words;
+	enum loci__http_counter counter; /* LOCI_COUNTERS_: none */
+} ends[LOCI_ENDS_] = {
+        [LOCI_END_DONE] = {NULL, LOCI_COUNTERS_},
+        [LOCI_END_LOST] = {"connection lost", LOCI_COUNT_lost},
+        [LOCI_END_IDLE] = {"timed out", LOCI_COUNT_cut_idle},
+        [LOCI_END_BODY] = {"timed out", LOCI_COUNT_cut_body},
+        [LOCI_END_WRITE] = {"timed out", LOCI_COUNT_cut_write},
+        [LOCI_END_WRITE_RATE] = {"the client takes it too slowly", LOCI_COUNT_cut_write_rate},
+        [LOCI_END_LINGER] = {NULL, LOCI_COUNTERS_},
+        [LOCI_END_ROOM] = {"cut: too many connections", LOCI_COUNT_cut_for_room},
+        [LOCI_END_STOP] = {"server stops", LOCI_COUNTERS_},
+        [LOCI_END_CUT] = {"cut: the server stops", LOCI_COUNT_cut_by_stop},
+};
+
+void loci__conn_close(struct loci__conn *c, enum loci__conn_end why)
 {
 	struct loci__http_loop *l = c->loop;
+	if (ends[why].counter != LOCI_COUNTERS_)
+		loci__count(l->counters, ends[why].counter, 1);
 	loci__conn_timer(c, LOCI_TIMER_NONE, false);
 	h2o_linklist_unlink(&c->link);
 	h2o_socket_close(c->sock);
 	input_free(&c->in);
+	loci__heads_hold(c, 0);
 	if (c->ex) {
-		loci__exchange_record(c->ex, why);
+		loci__exchange_record(c->ex, ends[why].words);
 		loci__exchange_leave(c->ex);
 	}
+	loci__clients_leave(l->shared->clients, c->client);
 	l->n_conns--;
 	atomic_fetch_sub(&l->shared->connections, 1);
 	free(c);
@@ -133,54 +197,17 @@ static bool has_unread(struct loci__conn *c)
 void loci__conn_close_if_idle(struct loci__conn *c)
 {
 	if (c->state == LOCI_CONN_HEAD && !has_unread(c))
-		loci__conn_close(c, "server stops");
-}
-
-void loci__conn_timer(struct loci__conn *c, enum loci__timer kind, bool restart)
-{
-	if (c->timer_kind == kind && !restart)
-		return;
-	if (c->timer_kind != LOCI_TIMER_NONE)
-		h2o_timeout_unlink(&c->timer);
-	c->timer_kind = kind;
-	if (kind == LOCI_TIMER_NONE)
-		return;
-	c->timer_at = loci__clock_ms();
-	h2o_timeout_link(c->loop->ev, &c->loop->timers[kind], &c->timer);
-}
-
-/* libh2o's time is the wall clock's: set forward, it ends every timer at once. Half is enough to
- * tell, and the loop's idea of now may be a little old. */
-static bool fired_early(const struct loci__conn *c)
-{
-	return loci__clock_ms() - c->timer_at < c->loop->timers[c->timer_kind].timeout / 2;
-}
-
-static void on_timer(h2o_timeout_entry_t *entry)
-{
-	struct loci__conn *c = H2O_STRUCT_FROM_MEMBER(struct loci__conn, timer, entry);
-	enum loci__timer kind = c->timer_kind;
-	bool early = fired_early(c);
-	c->timer_kind = LOCI_TIMER_NONE; /* the loop has unlinked it */
-	if (early) {
-		loci__conn_timer(c, kind, true);
-		return;
-	}
-	if (kind == LOCI_TIMER_HEAD) {
-		loci__step_refuse(c, 408, "the request head did not arrive in time");
-	} else if (kind == LOCI_TIMER_BODY && c->state == LOCI_CONN_BODY) {
-		loci__step_refuse(c, 408, "the request body did not arrive in time");
-	} else {
-		loci__conn_close(c, "timed out");
-		return;
-	}
-	loci__conn_pump(c);
+		loci__conn_close(c, LOCI_END_STOP);
 }
 
 /* --- steps --- */
 
 void loci__step_refuse(struct loci__conn *c, int status, const char *reason)
 {
+	if (c->state == LOCI_CONN_HEAD) { /* nothing of it will be looked at again */
+		input_free(&c->in);
+		loci__heads_hold(c, 0);
+	}
 	if (!c->ex)
 		c->ex = loci__exchange_new(c, NULL, 0);
 	c->state = LOCI_CONN_REFUSE; /* which closes when there is no exchange */
@@ -218,6 +245,9 @@ enum loci__step loci__step_next(struct loci__conn *c)
 	bool close = ex->reply.close;
 	uint64_t left = ex->body.left;
 	loci__exchange_record(ex, NULL);
+	loci__heads_hold(c, 0);
+	if (c->write_pace.since_ms)
+		loci__pace_go(&c->write_pace, loci__clock_ms());
 	c->ex = NULL;
 	loci__exchange_leave(ex);
 	c->discard = 0;
@@ -254,6 +284,8 @@ static enum loci__step begin(struct loci__conn *c, size_t n)
 {
 	struct loci__exchange *ex = loci__exchange_new(c, c->in.p + c->in.off, n);
 	loci__input_consume(&c->in, n);
+	input_shrink(&c->in);
+	loci__heads_hold(c, n > READ_MIN ? n : 0);
 	c->scanned = 0;
 	c->ex = ex;
 	loci__conn_timer(c, LOCI_TIMER_NONE, false);
@@ -286,6 +318,7 @@ static enum loci__step read_head(struct loci__conn *c)
 		loci__conn_timer(c, c->in.len ? LOCI_TIMER_HEAD : LOCI_TIMER_IDLE, false);
 		if (!c->in.len)
 			input_free(&c->in);
+		loci__heads_hold(c, c->in.cap);
 		return LOCI_STEP_READ;
 	}
 	char *p = loci__input_reserve(&c->in, READ_MIN);
@@ -295,6 +328,13 @@ static enum loci__step read_head(struct loci__conn *c)
 	if (n > 0)
 		c->in.len += (size_t)n;
 	return n > 0 || (n < 0 && errno == EAGAIN) ? LOCI_STEP_AGAIN : LOCI_STEP_CLOSE;
+}
+
+/* A large head lives as long as its request. */
+static void refuse_for_memory(struct loci__conn *c)
+{
+	loci__count(c->loop->counters, LOCI_COUNT_cut_head_memory, 1);
+	loci__step_refuse(c, 503, "large request heads have no room now");
 }
 
 static enum loci__step step_head(struct loci__conn *c)
@@ -308,6 +348,8 @@ static enum loci__step step_head(struct loci__conn *c)
 		loci__step_refuse(c, 400, "malformed request head");
 	else if ((size_t)n > max || (!n && c->in.len >= max))
 		loci__step_refuse(c, 431, "the request head is too long");
+	else if (n > READ_MIN && loci__heads_is_over(c->loop->shared))
+		refuse_for_memory(c);
 	else if (n)
 		return begin(c, (size_t)n);
 	else
@@ -378,7 +420,7 @@ void loci__conn_pump(struct loci__conn *c)
 	for (int i = 0; want == LOCI_STEP_AGAIN && i < STEPS_MAX; i++)
 		want = steps[c->state](c);
 	if (want == LOCI_STEP_CLOSE) {
-		loci__conn_close(c, "connection lost");
+		loci__conn_close(c, c->end ? c->end : c->ex ? LOCI_END_LOST : LOCI_END_DONE);
 		return;
 	}
 	if (want == LOCI_STEP_READ && !h2o_socket_is_reading(c->sock))

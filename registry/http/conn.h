@@ -33,6 +33,22 @@ enum loci__step {
 	LOCI_STEP_CLOSE,
 };
 
+/* Why a connection ends: a row of the table in conn.c gives the access log's words and the counter.
+ */
+enum loci__conn_end {
+	LOCI_END_DONE, /* as it should */
+	LOCI_END_LOST,
+	LOCI_END_IDLE,
+	LOCI_END_BODY,
+	LOCI_END_WRITE,
+	LOCI_END_WRITE_RATE,
+	LOCI_END_LINGER,
+	LOCI_END_ROOM,
+	LOCI_END_STOP,
+	LOCI_END_CUT,
+	LOCI_ENDS_,
+};
+
 /* Bytes that were read and not yet used. */
 struct loci__input {
 	char *p;
@@ -50,27 +66,37 @@ struct loci__conn {
 	h2o_timeout_entry_t timer;
 	enum loci__timer timer_kind;
 	uint64_t timer_at; /* when it was started, by the clock that nobody sets */
+	uint64_t written;  /* bytes, since the beginning */
+	uint64_t taken;    /* of these, by the client, when the write timer last looked */
+	uint64_t taken_at; /* ms */
+	struct loci__pace write_pace;
+	size_t held; /* bytes of heads, as heads.h counts them */
+	struct loci__client *client;
 	struct loci__input in;
 	size_t scanned;            /* of in, by the search for the head's end */
 	bool readable;             /* a read may give something */
+	enum loci__conn_end end;   /* of a step that closes; DONE: not said */
 	uint64_t discard;          /* DRAIN: bytes to go; LINGER: bytes so far */
 	struct loci__exchange *ex; /* the request under way, or NULL */
 	char peer[INET6_ADDRSTRLEN];
 };
 
-/* Takes over the fd; it is closed when memory is out. */
+/* Takes over the fd; it is closed when memory is out or the client has as many as it may. */
 void loci__conn_accept(struct loci__http_loop *l, int take_fd, const struct sockaddr *from);
 void loci__conn_pump(struct loci__conn *c);
-/* why: for the access log of a request that is cut. */
-void loci__conn_close(struct loci__conn *c, const char *why);
+void loci__conn_close(struct loci__conn *c, enum loci__conn_end why);
 /* The server stops: closes a connection that waits for nothing but a further request. */
 void loci__conn_close_if_idle(struct loci__conn *c);
 
+void loci__conn_on_timer(h2o_timeout_entry_t *entry);
 /* For the steps: one timer, started anew when the kind changes or restart is set. */
 void loci__conn_timer(struct loci__conn *c, enum loci__timer kind, bool restart);
 /* Up to n bytes from the socket: > 0, 0 the client's end, -1 with errno EAGAIN or worse. Keeps
  * .readable. */
 ssize_t loci__conn_read(struct loci__conn *c, void *p, size_t n);
+/* Bytes written, or -1 with errno. */
+ssize_t loci__conn_write(struct loci__conn *c, const struct iovec *iov, int n, bool more);
+ssize_t loci__conn_send_file(struct loci__conn *c, int file_fd, uint64_t off, size_t n);
 /* Room for n more bytes behind what is there; NULL when memory is out. */
 char *loci__input_reserve(struct loci__input *in, size_t n);
 void loci__input_consume(struct loci__input *in, size_t n);

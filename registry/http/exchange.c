@@ -3,14 +3,21 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
-#include "core/base/logger.h"
-#include "loci/metrics.h"
 #include "registry/http/conn.h"
 
 #include <string.h>
 
 /* Closing the last fd of a deleted file frees its blocks, which takes a while when it is big. */
 #define CLOSE_INLINE_MAX (1024 * 1024)
+
+/* Called with the head's fields, or before there are any. */
+static void take_id(struct loci__exchange *ex)
+{
+	const char *given = loci__request_id_find(ex->head.headers, ex->head.n_headers);
+	if (!given && !ex->id)
+		loci__request_id_make(ex->loop->id_seed, ex->loop->n_ids++, ex->made_id);
+	ex->id = given ? given : ex->made_id;
+}
 
 struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head, size_t n)
 {
@@ -22,12 +29,15 @@ struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head
 	ex->conn = c;
 	ex->started_us = loci__clock_us();
 	memcpy(ex->peer, c->peer, sizeof(ex->peer));
+	loci__count(c->loop->counters, LOCI_COUNT_requests, 1);
+	take_id(ex);
 	if (!n)
 		return ex;
 	memcpy(ex->head_bytes, head, n);
 	ex->head_bytes[n] = '\0';
 	ex->refuse_status = loci__http_head_parse(ex->head_bytes, n, &ex->head);
 	ex->refuse_reason = ex->head.reason;
+	take_id(ex);
 	ex->rq = (struct loci_http_request){
 	        .struct_size = sizeof(ex->rq),
 	        .method = ex->head.method,
@@ -149,55 +159,4 @@ void loci__exchange_leave(struct loci__exchange *ex)
 	loci__body_done(&ex->body);
 	loci__buf_done(&ex->reply.head);
 	free(ex);
-}
-
-/* --- the record --- */
-
-static void count(const struct loci__exchange *ex, uint64_t duration_us)
-{
-	const struct loci_request_sample sample = {
-	        .struct_size = sizeof(sample),
-	        .method = ex->head.method,
-	        .end_point = ex->rs ? ex->rs->end_point : 0,
-	        .status = ex->reply.status,
-	        .bytes_in = ex->body.received,
-	        .bytes_out = ex->reply.sent,
-	        .duration_us = duration_us,
-	};
-	loci_registry_observe(ex->loop->shared->registry, &sample);
-}
-
-static void log_access(const struct loci__exchange *ex, uint64_t duration_us, const char *why)
-{
-	char status[8], in[24], out[24], duration[24];
-	snprintf(status, sizeof(status), "%d", ex->reply.status);
-	snprintf(in, sizeof(in), "%llu", (unsigned long long)ex->body.received);
-	snprintf(out, sizeof(out), "%llu", (unsigned long long)ex->reply.sent);
-	snprintf(duration, sizeof(duration), "%llu", (unsigned long long)(duration_us / 1000));
-	/* reason stands last: it is only there when the request did not go well */
-	const struct loci_log_field fields[] = {
-	        {"method", ex->head.method ? ex->head.method : "-"},
-	        {"target", ex->head.target ? ex->head.target : "-"},
-	        {"status", status}, /* "0": nothing was sent */
-	        {"bytes_in", in},
-	        {"bytes_out", out},
-	        {"duration_ms", duration},
-	        {"peer", ex->peer[0] ? ex->peer : "-"},
-	        {"user_agent", ex->head.user_agent ? ex->head.user_agent : "-"},
-	        {"reason", why ? why : ex->refuse_reason},
-	};
-	size_t n = loci__array_len(fields) - (why || ex->refuse_status ? 0 : 1);
-	loci__log_fields(ex->loop->shared->log, LOCI_LOG_INFO, "access", "request", fields, n);
-}
-
-void loci__exchange_record(struct loci__exchange *ex, const char *why)
-{
-	const struct loci__http_shared *shared = ex->loop->shared;
-	if (ex->recorded)
-		return;
-	ex->recorded = true;
-	uint64_t duration_us = loci__clock_us() - ex->started_us;
-	count(ex, duration_us);
-	if (shared->access_log && loci__log_wants(shared->log, LOCI_LOG_INFO))
-		log_access(ex, duration_us, why);
 }

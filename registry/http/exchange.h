@@ -14,6 +14,7 @@
 #include "registry/http/chunked.h"
 #include "registry/http/head.h"
 #include "registry/http/loop.h"
+#include "registry/http/request_id.h"
 
 #include <netinet/in.h>
 #include <sys/uio.h>
@@ -30,7 +31,9 @@ struct loci__body {
 	struct loci__chunked chunked;
 	uint64_t received;
 	const char *interim; /* what is left to send of "100 Continue", or NULL */
-	unsigned progress;   /* bytes since the timer was started */
+	uint64_t raw;        /* bytes, with the chunks' framing */
+	bool moved;          /* since the timer was started */
+	struct loci__pace pace;
 	char *buf[2];
 	size_t cap;
 	unsigned filling;
@@ -59,6 +62,8 @@ struct loci__exchange {
 	bool released; /* the last job has been submitted */
 	bool recorded;
 	uint64_t started_us;
+	const char *id; /* .made_id or in .head_bytes */
+	char made_id[LOCI_REQUEST_ID_MADE];
 	char peer[INET6_ADDRSTRLEN];
 	struct loci__http_head head;
 	struct loci_http_request rq;
@@ -93,7 +98,8 @@ void loci__exchange_feed(struct loci__exchange *ex);
 void loci__exchange_abort_sink(struct loci__exchange *ex);
 /* For the loop's receiver. */
 void loci__exchange_job_done(struct loci__exchange *ex);
-/* At the end, once: counted, and one access-log record. why: NULL, or what cut it short. */
+/* Its last byte is out, or it was cut: counts it, and one access-log record. why: NULL, or what cut
+ * it short. Once. */
 void loci__exchange_record(struct loci__exchange *ex, const char *why);
 
 /* body.c */

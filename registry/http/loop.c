@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/http/loop.h"
 
-#include "registry/http/conn.h"
+#include "registry/http/heads.h"
 
 #include "core/base/clock.h"
 #include "core/base/logger.h"
@@ -10,9 +10,13 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define ACCEPT_PAUSE_MS 100 /* when fds are out: a level-triggered listener would spin */
-#define ACCEPT_RUN      16  /* of one event: other loops shall have their share */
+#define HOLD_UP_LOG_MS  10000
+#define ROOM_IDLE_MS    1000 /* who has been idle for less may be between two requests */
+#define SECOND_MS       1000
+#define ACCEPT_RUN      16 /* of one event: other loops shall have their share */
 
 const char *loci__loop_date(struct loci__http_loop *l)
 {
@@ -28,6 +32,15 @@ const char *loci__loop_date(struct loci__http_loop *l)
 	         t.tm_mday, months[t.tm_mon], 1900 + t.tm_year, t.tm_hour, t.tm_min, t.tm_sec);
 	l->date_at = (uint64_t)now;
 	return l->date;
+}
+
+struct loci__conn *loci__loop_oldest(struct loci__http_loop *l, enum loci__timer kind)
+{
+	h2o_linklist_t *entries = &l->timers[kind]._entries;
+	if (h2o_linklist_is_empty(entries))
+		return NULL;
+	h2o_timeout_entry_t *e = H2O_STRUCT_FROM_MEMBER(h2o_timeout_entry_t, _link, entries->next);
+	return H2O_STRUCT_FROM_MEMBER(struct loci__conn, timer, e);
 }
 
 /* --- accepting --- */
@@ -62,15 +75,36 @@ static bool is_full(const struct loci__http_shared *s)
 	return atomic_load(&s->connections) >= s->max_connections;
 }
 
-/* Logged once, not at every try. */
+/* Logged at its beginning, not at every try, and at most once in a while: a flood begins often. */
 static bool hold_up(struct loci__http_loop *l, const char *why)
 {
-	if (!l->held_up)
+	uint64_t now = loci__clock_ms();
+	if (l->held_up)
+		return false;
+	loci__count(l->counters, LOCI_COUNT_held_up, 1);
+	if (!l->held_up_log || now - l->held_up_log >= HOLD_UP_LOG_MS) {
+		l->held_up_log = now;
 		loci__log(l->shared->log, LOCI_LOG_WARN, "http",
 		          "accept: %s (%u connections); new ones wait", why,
 		          atomic_load(&l->shared->connections));
+	}
 	l->held_up = true;
 	return false;
+}
+
+/* Closes a connection of this loop that has its answer, or else the one that has been idle for
+ * longest: those who open connections and use none do not keep others out. */
+static bool make_room(struct loci__http_loop *l)
+{
+	struct loci__conn *c = loci__loop_oldest(l, LOCI_TIMER_LINGER);
+	if (!c) {
+		c = loci__loop_oldest(l, LOCI_TIMER_IDLE);
+		if (c && loci__clock_ms() - c->timer_at < ROOM_IDLE_MS)
+			c = NULL;
+	}
+	if (c)
+		loci__conn_close(c, LOCI_END_ROOM);
+	return c != NULL;
 }
 
 /* Accepts up to max connections that wait; false when it had to stop before their end. */
@@ -79,7 +113,7 @@ static bool accept_waiting(struct loci__http_loop *l, h2o_socket_t *listener, in
 	for (int i = 0; i < max; i++) {
 		struct sockaddr_storage from = {0};
 		socklen_t n = sizeof(from);
-		if (is_full(l->shared))
+		if (is_full(l->shared) && !make_room(l))
 			return hold_up(l, "as many as may be");
 		int fd = accept4(h2o_socket_get_fd(listener), (struct sockaddr *)&from, &n,
 		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -111,10 +145,15 @@ void loci__loop_listen(struct loci__http_loop *l, int take_fd)
 	h2o_socket_read_start(sock, on_accept);
 }
 
+static void unlink_entry(h2o_timeout_entry_t *entry)
+{
+	if (h2o_timeout_is_linked(entry))
+		h2o_timeout_unlink(entry);
+}
+
 static void stop_listening(struct loci__http_loop *l)
 {
-	if (h2o_timeout_is_linked(&l->accept_entry))
-		h2o_timeout_unlink(&l->accept_entry);
+	unlink_entry(&l->accept_entry);
 	for (size_t i = 0; i < l->n_listeners; i++)
 		h2o_socket_close(l->listeners[i]);
 	l->n_listeners = 0;
@@ -132,7 +171,7 @@ static void foreach_conn(struct loci__http_loop *l, void (*fn)(struct loci__conn
 
 static void cut(struct loci__conn *c)
 {
-	loci__conn_close(c, "cut: the server stops");
+	loci__conn_close(c, LOCI_END_CUT);
 }
 
 static void on_drain_over(h2o_timeout_entry_t *entry)
@@ -165,16 +204,28 @@ static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *me
 	}
 }
 
-void loci__loop_init(struct loci__http_loop *l, struct loci__http_shared *shared, h2o_loop_t *ev)
+static void on_shed(h2o_timeout_entry_t *entry)
+{
+	loci__heads_shed(H2O_STRUCT_FROM_MEMBER(struct loci__http_loop, shed_entry, entry));
+}
+
+void loci__loop_init(struct loci__http_loop *l, struct loci__http_shared *shared,
+                     struct loci__http_counters *counters, h2o_loop_t *ev)
 {
 	memset(l, 0, sizeof(*l));
 	l->shared = shared;
+	l->counters = counters;
 	l->ev = ev;
+	(void)!getrandom(&l->id_seed, sizeof(l->id_seed), GRND_NONBLOCK);
 	h2o_linklist_init_anchor(&l->conns);
 	for (int i = 0; i < LOCI_TIMERS_; i++)
 		h2o_timeout_init(ev, &l->timers[i], shared->timer_ms[i]);
 	h2o_timeout_init(ev, &l->accept_pause, ACCEPT_PAUSE_MS);
 	h2o_timeout_init(ev, &l->drain, shared->drain_ms);
+	h2o_timeout_init(ev, &l->soon, 0);
+	h2o_timeout_init(ev, &l->refusals.second, SECOND_MS);
+	l->shed_entry.cb = on_shed;
+	l->refusals.entry.cb = loci__refusals_on_second;
 	l->accept_entry.cb = on_accept_pause_over;
 	l->drain_entry.cb = on_drain_over;
 	l->queue = h2o_multithread_create_queue(ev);
@@ -218,6 +269,7 @@ static void run_once(struct loci__http_loop *l)
 		start_anew(&l->timers[i], now);
 	start_anew(&l->accept_pause, now);
 	start_anew(&l->drain, now);
+	start_anew(&l->refusals.second, now);
 }
 
 void loci__loop_run(struct loci__http_loop *l)
@@ -232,9 +284,13 @@ void loci__loop_run(struct loci__http_loop *l)
 
 void loci__loop_done(struct loci__http_loop *l)
 {
-	if (h2o_timeout_is_linked(&l->drain_entry))
-		h2o_timeout_unlink(&l->drain_entry);
+	unlink_entry(&l->drain_entry);
+	unlink_entry(&l->shed_entry);
+	unlink_entry(&l->refusals.entry);
+	loci__refusals_tell(l);
 	stop_listening(l);
+	h2o_timeout_dispose(l->ev, &l->refusals.second);
+	h2o_timeout_dispose(l->ev, &l->soon);
 	h2o_timeout_dispose(l->ev, &l->drain);
 	h2o_timeout_dispose(l->ev, &l->accept_pause);
 	for (int i = 0; i < LOCI_TIMERS_; i++)

@@ -8,8 +8,11 @@
 #define LOCI_REGISTRY_HTTP_LOOP_H
 
 #include "loci/registry_http.h"
+#include "registry/http/clients.h"
+#include "registry/http/counters.h"
 #include "registry/http/h2o_api.h"
 #include "registry/http/listen.h"
+#include "registry/http/pace.h"
 #include "registry/http/workers.h"
 
 #include <stdatomic.h>
@@ -34,24 +37,47 @@ struct loci__http_shared {
 	struct loci_registry *registry;
 	const struct loci_log *log;
 	struct loci__workers *workers;
+	struct loci__clients *clients; /* NULL: no limit on each */
 	uint64_t timer_ms[LOCI_TIMERS_];
+	uint64_t write_ms; /* its timer looks more often */
+	struct loci__pace_rule body_pace;
+	struct loci__pace_rule write_pace;
 	uint64_t drain_ms;
 	size_t max_head;
+	size_t max_head_memory;
 	unsigned max_connections;
+	unsigned refusals_logged;
 	bool access_log;
 	atomic_uint connections;
+	atomic_size_t head_memory;
 	atomic_bool stopping;
+};
+
+struct loci__conn;
+
+/* Access-log records of refused requests in the second under way: a flood must not fill the disk.
+ */
+struct loci__refusals {
+	h2o_timeout_t second;
+	h2o_timeout_entry_t entry;
+	unsigned logged;
+	uint64_t left_out;
 };
 
 struct loci__http_loop {
 	struct loci__http_shared *shared;
+	struct loci__http_counters *counters; /* which outlive the loop */
 	h2o_loop_t *ev;
 	h2o_multithread_queue_t *queue;
 	h2o_multithread_receiver_t receiver; /* of finished exchange jobs */
 	h2o_timeout_t timers[LOCI_TIMERS_];
 	h2o_timeout_t accept_pause;
 	h2o_timeout_entry_t accept_entry;
-	bool held_up; /* clients wait, and the log says so */
+	bool held_up;         /* clients wait */
+	uint64_t held_up_log; /* ms: when the log said so */
+	h2o_timeout_t soon;   /* of no duration */
+	h2o_timeout_entry_t shed_entry;
+	struct loci__refusals refusals;
 	h2o_timeout_t drain;
 	h2o_timeout_entry_t drain_entry;
 	h2o_socket_t *listeners[LOCI_HTTP_LISTEN_MAX * 2];
@@ -61,12 +87,19 @@ struct loci__http_loop {
 	size_t n_jobs;         /* on workers; the loop must outlive them */
 	atomic_uint n_senders; /* workers inside of a call on .receiver */
 	bool draining;
+	uint64_t id_seed; /* of request ids, with a count of them */
+	uint64_t n_ids;
 	uint64_t date_at; /* second of .date */
 	char date[LOCI_HTTP_DATE_MAX];
 	char scratch[LOCI_HTTP_SCRATCH]; /* for bytes that are thrown away */
 };
 
-void loci__loop_init(struct loci__http_loop *l, struct loci__http_shared *shared, h2o_loop_t *ev);
+/* access.c: the line about records that were left out, if any; its timer. */
+void loci__refusals_tell(struct loci__http_loop *l);
+void loci__refusals_on_second(h2o_timeout_entry_t *entry);
+
+void loci__loop_init(struct loci__http_loop *l, struct loci__http_shared *shared,
+                     struct loci__http_counters *counters, h2o_loop_t *ev);
 /* Takes over the fd. */
 void loci__loop_listen(struct loci__http_loop *l, int take_fd);
 /* Until shared->stopping and all is drained. */
@@ -76,6 +109,8 @@ void loci__loop_done(struct loci__http_loop *l);
 void loci__loop_send(struct loci__http_loop *l, h2o_multithread_message_t *message);
 /* From any thread, between _init and _done: looks at shared->stopping. */
 void loci__loop_wake(struct loci__http_loop *l);
+/* The connection that has waited longest in a time-out list, or NULL. */
+struct loci__conn *loci__loop_oldest(struct loci__http_loop *l, enum loci__timer kind);
 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 const char *loci__loop_date(struct loci__http_loop *l);
 

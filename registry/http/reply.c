@@ -6,6 +6,7 @@
 #include "registry/http/steps.h"
 
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 #include "core/base/logger.h"
 
 #include <errno.h>
@@ -129,7 +130,9 @@ static void put_head(struct loci__conn *c, struct loci__exchange *ex, uint64_t l
 	if (has_length(status))
 		loci__buf_printf(h, "content-length: %llu\r\n", (unsigned long long)length);
 	put_connection(h, ex);
-	loci__buf_puts(h, "\r\n");
+	loci__buf_puts(h, LOCI_REQUEST_ID_HEADER ": ");
+	loci__buf_puts(h, ex->id);
+	loci__buf_puts(h, "\r\n\r\n");
 }
 
 int loci__reply_init(struct loci__conn *c, struct loci__exchange *ex)
@@ -175,6 +178,11 @@ static void advance(struct loci__reply *r, size_t n)
 
 static enum loci__step blocked(struct loci__conn *c, bool moved)
 {
+	uint64_t now = loci__clock_ms();
+	loci__pace_go(&c->write_pace, now);
+	loci__pace_wait(&c->write_pace, now);
+	if (loci__conn_takes_too_slowly(c))
+		return LOCI_STEP_CLOSE;
 	loci__conn_timer(c, LOCI_TIMER_WRITE, moved);
 	return LOCI_STEP_WRITE;
 }
@@ -182,8 +190,7 @@ static enum loci__step blocked(struct loci__conn *c, bool moved)
 static enum loci__step send_memory(struct loci__conn *c, struct loci__reply *r)
 {
 	int first = r->iov[0].iov_len ? 0 : 1;
-	ssize_t n = c->stream.ops->write(&c->stream, r->iov + first, r->n_iov - first,
-	                                 r->file_left > 0);
+	ssize_t n = loci__conn_write(c, r->iov + first, r->n_iov - first, r->file_left > 0);
 	if (n < 0)
 		return errno == EAGAIN ? blocked(c, false) : LOCI_STEP_CLOSE;
 	r->started = true;
@@ -207,8 +214,7 @@ static enum loci__step send_file(struct loci__conn *c, struct loci__exchange *ex
 	size_t burst = FILE_BURST;
 	while (burst && r->file_left) {
 		size_t want = r->file_left < burst ? (size_t)r->file_left : burst;
-		ssize_t n =
-		        c->stream.ops->send_file(&c->stream, ex->rs->file_fd, r->file_off, want);
+		ssize_t n = loci__conn_send_file(c, ex->rs->file_fd, r->file_off, want);
 		if (n < 0)
 			return errno == EAGAIN ? blocked(c, burst < FILE_BURST)
 			                       : lost(c, ex, errno);

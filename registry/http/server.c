@@ -33,12 +33,18 @@ struct loci_http_server {
 	unsigned n_workers;
 	pthread_mutex_t lock;
 	unsigned n_loops;
+	struct loci__http_counters *counters; /* [n_loops] */
 	struct loop_thread threads[];
 };
 
 static uint64_t or_default(uint64_t v, uint64_t standard)
 {
 	return v ? v : standard;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 static unsigned cores(void)
@@ -58,10 +64,20 @@ static unsigned connections_by_fds(void)
 	return (unsigned)(r.rlim_cur - FDS_SPARE) / 2;
 }
 
+/* A caller that was built with an older header has fewer fields: the rest is default. */
+static int take_opts(const struct loci_http_server_opts *given, struct loci_http_server_opts *o,
+                     struct loci_error *err)
+{
+	size_t n = given->struct_size;
+	if (n < offsetof(struct loci_http_server_opts, min_body_rate))
+		return loci__err_set(err, LOCI_E_USAGE, "http server: unknown size of its options");
+	*o = (struct loci_http_server_opts){0};
+	memcpy(o, given, n < sizeof(*o) ? n : sizeof(*o));
+	return 0;
+}
+
 static int check_opts(const struct loci_http_server_opts *o, struct loci_error *err)
 {
-	if (o->struct_size != sizeof(*o))
-		return loci__err_set(err, LOCI_E_USAGE, "http server: unknown size of its options");
 	if (!o->registry || !o->n_listen)
 		return loci__err_set(err, LOCI_E_USAGE,
 		                     "http server: expected a registry and a listen address");
@@ -83,18 +99,47 @@ static void fill_shared(struct loci__http_shared *s, const struct loci_http_serv
 	s->timer_ms[LOCI_TIMER_IDLE] = or_default(o->idle_ms, 60000);
 	s->timer_ms[LOCI_TIMER_HEAD] = or_default(o->head_ms, 10000);
 	s->timer_ms[LOCI_TIMER_BODY] = or_default(o->body_ms, 60000);
-	s->timer_ms[LOCI_TIMER_WRITE] = or_default(o->write_ms, 60000);
+	s->write_ms = or_default(o->write_ms, 60000);
 	s->timer_ms[LOCI_TIMER_LINGER] = LINGER_MS;
+	s->body_pace.rate = or_default(o->min_body_rate, 512);
+	s->write_pace.rate = or_default(o->min_write_rate, 512);
+	s->body_pace.grace_ms = s->write_pace.grace_ms = or_default(o->rate_grace_ms, 30000);
+	s->timer_ms[LOCI_TIMER_WRITE] = least(s->write_ms, s->write_pace.grace_ms);
+	s->max_head_memory = o->max_head_memory ? o->max_head_memory : 32u << 20;
+	s->refusals_logged = o->refusals_logged ? o->refusals_logged : 20;
 	s->drain_ms = or_default(o->drain_ms, 30000);
 	s->max_head = o->max_head ? o->max_head : 64 * 1024;
 	s->max_connections = o->max_connections ? o->max_connections : connections_by_fds();
 	s->access_log = o->access_log == LOCI_ACCESS_LOG_ON;
 }
 
-int loci_http_server_new(const struct loci_http_server_opts *o, struct loci_http_server **ret,
+/* What is only there when the options ask for it, or can fail. */
+static int make_parts(struct loci_http_server *s, const struct loci_http_server_opts *o,
+                      struct loci_error *err)
+{
+	s->counters = aligned_alloc(_Alignof(struct loci__http_counters),
+	                            s->n_loops * sizeof(s->counters[0]));
+	if (!s->counters)
+		return loci__err_nomem(err);
+	memset(s->counters, 0, s->n_loops * sizeof(s->counters[0]));
+	int rc = o->max_per_client ? loci__clients_new(o->max_per_client, &s->shared.clients, err)
+	                           : 0;
+	while (rc == 0 && s->n_listeners < o->n_listen) {
+		rc = loci__listener_open(o->listen[s->n_listeners], s->n_loops,
+		                         &s->listeners[s->n_listeners], err);
+		s->n_listeners += rc == 0;
+	}
+	return rc;
+}
+
+int loci_http_server_new(const struct loci_http_server_opts *given, struct loci_http_server **ret,
                          struct loci_error *err)
 {
-	int rc = check_opts(o, err);
+	struct loci_http_server_opts opts;
+	const struct loci_http_server_opts *o = &opts;
+	int rc = take_opts(given, &opts, err);
+	if (rc == 0)
+		rc = check_opts(o, err);
 	if (rc < 0)
 		return rc;
 	unsigned n_loops = o->loops ? o->loops : cores();
@@ -107,13 +152,10 @@ int loci_http_server_new(const struct loci_http_server_opts *o, struct loci_http
 	if (!o->workers && s->n_workers < WORKERS_MIN)
 		s->n_workers = WORKERS_MIN;
 	fill_shared(&s->shared, o);
-	for (; s->n_listeners < o->n_listen; s->n_listeners++) {
-		rc = loci__listener_open(o->listen[s->n_listeners], n_loops,
-		                         &s->listeners[s->n_listeners], err);
-		if (rc < 0) {
-			loci_http_server_free(s);
-			return rc;
-		}
+	rc = make_parts(s, o, err);
+	if (rc < 0) {
+		loci_http_server_free(s);
+		return rc;
 	}
 	*ret = s;
 	return 0;
@@ -122,6 +164,30 @@ int loci_http_server_new(const struct loci_http_server_opts *o, struct loci_http
 const char *loci_http_server_address(const struct loci_http_server *s, size_t i)
 {
 	return i < s->n_listeners ? s->listeners[i].text : NULL;
+}
+
+/* --- numbers --- */
+
+static uint64_t sum(const struct loci_http_server *s, enum loci__http_counter which)
+{
+	uint64_t n = 0;
+	for (unsigned i = 0; i < s->n_loops; i++)
+		n += atomic_load_explicit(&s->counters[i].v[which], memory_order_relaxed);
+	return n;
+}
+
+void loci_http_server_stats(const struct loci_http_server *s, struct loci_http_server_stats *ret)
+{
+	struct loci_http_server_stats all = {.struct_size = ret->struct_size,
+	                                     .connections = atomic_load(&s->shared.connections),
+	                                     .head_memory = atomic_load(&s->shared.head_memory),
+#define X(name) .name = sum(s, LOCI_COUNT_##name),
+	                                     LOCI_HTTP_COUNTER_MAP(X)
+#undef X
+	};
+	/* Read one after the other: a request may have ended in between. */
+	all.in_flight = all.requests > all.ended ? all.requests - all.ended : 0;
+	memcpy(ret, &all, ret->struct_size < sizeof(all) ? ret->struct_size : sizeof(all));
 }
 
 /* --- running --- */
@@ -149,7 +215,7 @@ static void *loop_main(void *arg)
 	struct loop_thread *t = arg;
 	struct loci__http_loop *loop = t->room;
 	h2o_evloop_t *ev = h2o_evloop_create();
-	loci__loop_init(loop, &t->server->shared, ev);
+	loci__loop_init(loop, &t->server->shared, &t->server->counters[t->i], ev);
 	take_listeners(t, loop);
 	set_loop(t, loop); /* from here on _stop wakes it; stopping is looked at after this */
 	loci__loop_run(loop);
@@ -203,6 +269,8 @@ void loci_http_server_free(struct loci_http_server *s)
 		return;
 	for (size_t i = 0; i < s->n_listeners; i++)
 		loci__listener_close(&s->listeners[i]);
+	loci__clients_free(s->shared.clients);
+	free(s->counters);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

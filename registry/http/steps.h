@@ -15,4 +15,7 @@ enum loci__step loci__step_next(struct loci__conn *c);
 /* The driver gives up on the request: an error response, then the end. reason: static text. */
 void loci__step_refuse(struct loci__conn *c, int status, const char *reason);
 
+/* Whether the client takes less than the least rate; then .end says so. */
+bool loci__conn_takes_too_slowly(struct loci__conn *c);
+
 #endif

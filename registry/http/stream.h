@@ -21,6 +21,8 @@ struct loci__http_stream_ops {
 	ssize_t (*send_file)(struct loci__http_stream *s, int file_fd, uint64_t off, size_t n);
 	/* No more will be written; reading goes on. */
 	void (*end)(struct loci__http_stream *s);
+	/* Bytes written that the client has not acknowledged. */
+	uint64_t (*unsent)(const struct loci__http_stream *s);
 	/* Bytes that poll cannot see wait in the stream itself. */
 	bool (*pending)(const struct loci__http_stream *s);
 };

@@ -42,7 +42,8 @@ static void *on_signals(void *arg)
 
 static uint64_t file_size = 64 << 20;
 static uint64_t max_fds;
-static uint64_t loops, workers, connections, max_head, access_log = 1;
+static uint64_t loops, workers, connections, max_head, max_head_memory, access_log = 1;
+static uint64_t max_per_client, refusals_logged;
 static const char *addresses[64];
 static size_t n_addresses;
 static struct loci_http_server_opts opts = {.struct_size = sizeof(opts)};
@@ -63,6 +64,12 @@ static const struct {
         {"body_ms", &opts.body_ms},
         {"write_ms", &opts.write_ms},
         {"drain_ms", &opts.drain_ms},
+        {"min_body_rate", &opts.min_body_rate},
+        {"min_write_rate", &opts.min_write_rate},
+        {"rate_grace_ms", &opts.rate_grace_ms},
+        {"max_head_memory", &max_head_memory},
+        {"max_per_client", &max_per_client},
+        {"refusals_logged", &refusals_logged},
 };
 
 static bool take_option(const char *text)
@@ -95,11 +102,15 @@ static int serve(void)
 	opts.workers = (unsigned)workers;
 	opts.max_connections = (unsigned)connections;
 	opts.max_head = (size_t)max_head;
+	opts.max_head_memory = (size_t)max_head_memory;
+	opts.max_per_client = (unsigned)max_per_client;
+	opts.refusals_logged = (unsigned)refusals_logged;
 	opts.access_log = access_log ? LOCI_ACCESS_LOG_ON : LOCI_ACCESS_LOG_OFF;
 	if (loci_http_server_new(&opts, &server, &err) < 0) {
 		printf("error %s %s\n", loci_code_name(err.code), err.msg);
 		return 1;
 	}
+	loci__double_server = server;
 	for (size_t i = 0; loci_http_server_address(server, i); i++)
 		printf("address %s\n", loci_http_server_address(server, i));
 	puts("ready");

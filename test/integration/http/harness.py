@@ -73,8 +73,12 @@ class Server:
             c.send(request("GET", target))
             return c.response(**kw)
 
-    def stats(self):
-        return {k: int(v) for k, v in (p.split("=") for p in self.get("/stats").body.decode().split())}
+    def stats(self, target="/stats"):
+        return {k: int(v) for k, v in (p.split("=") for p in self.get(target).body.decode().split())}
+
+    def numbers(self):
+        """Of the server itself."""
+        return self.stats("/server")
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)

@@ -9,6 +9,7 @@
  *   /sink             body → "COUNT SHA256\n"            /deny       401 without reading a body
  *   /full/N           the sink fails with 413 after N    /forged     a header with a line break
  *   /stuck/N          as /full, but abort waits for the gate
+ *   /server           the server's own numbers
  *   /wait, /gated     a handler, a sink that blocks until /gate/open (again after /gate/close)
  */
 #include "registry_double.h"
@@ -19,7 +20,7 @@
 #include "core/base/fs.h"
 #include "loci/digest.h"
 #include "loci/metrics.h"
-#include "loci/registry.h"
+#include "loci/registry_http.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -51,6 +52,7 @@ static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_moved = PTHREAD_COND_INITIALIZER;
 static bool gate_is_open;
 static int pattern_fd = -1;
+struct loci_http_server *loci__double_server;
 static _Thread_local bool is_loop_thread;
 
 unsigned char loci__double_pattern(uint64_t at)
@@ -333,6 +335,38 @@ static struct loci_http_response *on_stats(const struct route_args *a)
 	return text(200, stats);
 }
 
+static struct loci_http_response *on_server(const struct route_args *a)
+{
+	struct loci_http_server_stats s = {.struct_size = sizeof(s)};
+	struct double_response *d = response_new(200);
+	(void)a;
+	loci_http_server_stats(loci__double_server, &s);
+#define SHOW(name) loci__buf_printf(&d->body, #name "=%llu ", (unsigned long long)s.name);
+	SHOW(connections)
+	SHOW(in_flight)
+	SHOW(head_memory)
+	SHOW(accepted)
+	SHOW(turned_away)
+	SHOW(held_up)
+	SHOW(requests)
+	SHOW(refused)
+	SHOW(ended)
+	SHOW(cut_idle)
+	SHOW(cut_head)
+	SHOW(cut_head_memory)
+	SHOW(cut_body)
+	SHOW(cut_body_rate)
+	SHOW(cut_write)
+	SHOW(cut_write_rate)
+	SHOW(cut_for_room)
+	SHOW(cut_by_stop)
+	SHOW(lost)
+	SHOW(bytes_in)
+	SHOW(bytes_out)
+#undef SHOW
+	return with_body(d);
+}
+
 static struct loci_http_response *on_sink(const struct route_args *a)
 {
 	(void)a;
@@ -414,7 +448,7 @@ static const struct route {
         {"/deny", 0, false, on_deny},           {"/forged", 0, false, on_forged},
         {"/nothing", 0, false, on_nothing},     {"/wait", 0, true, on_wait},
         {"/gate/open", 0, false, on_gate_open}, {"/gate/close", 0, false, on_gate_close},
-        {"/clock", 1, false, on_clock},
+        {"/clock", 1, false, on_clock},         {"/server", 0, false, on_server},
 };
 
 static bool matches(const struct route *r, const char *target, uint64_t n[2])

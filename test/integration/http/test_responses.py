@@ -28,6 +28,30 @@ class Responses(TestCase):
             c.send(request("GET", "/small") + request("GET", "/nothing") + b"GET / HTTP/1.1\r\n\r\n")
             self.assertEqual([c.response().status for _ in range(3)], [200, 204, 400])
         until("each is observed, once", settled)
+    def test_request_id(self):
+        for sent, is_taken in (
+            (("X-Request-Id: a1-B2._:+/=@",), True),
+            (("x-request-id: " + "9" * 64,), True),
+            (("X-Request-Id: " + "9" * 65,), False),
+            (("X-Request-Id: a b",), False),
+            (("X-Request-Id: \"",), False),
+            (("X-Request-Id:",), False),
+            (("X-Request-Id: a", "X-Request-Id: a"), False),
+            ((), False),
+        ):
+            with self.server.connect() as c:
+                c.send(request("GET", "/small", *sent))
+                got = c.response().headers["x-request-id"]
+            if is_taken:
+                self.assertEqual(got, sent[0].partition(": ")[2])
+            else:
+                self.assertRegex(got, "^[0-9a-f]{16}$")
+            until("it is in the log", lambda: [e for e in self.server.log if e.get("request_id") == got])
+
+    def test_refused_requests_have_an_id(self):
+        with self.server.connect() as c:
+            c.send(b"GET / HTTP/1.1\r\n\r\n")  # no Host
+            self.assertRegex(c.response().headers["x-request-id"], "^[0-9a-f]{16}$")
 
     def test_no_content_has_no_length(self):
         with self.server.connect() as c:
@@ -146,6 +170,7 @@ class Responses(TestCase):
             n = len(c.response().body)
         e = until("a log record", lambda: [e for e in self.server.log if e.get("target") == "/sink?logged"])[0]
         self.assertRegex(e.pop("duration_ms"), r"^\d+$")
+        self.assertRegex(e.pop("request_id"), r"^[0-9a-f]{16}$")
         self.assertEqual(
             e,
             {

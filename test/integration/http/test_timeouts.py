@@ -7,7 +7,7 @@ from harness import TestCase, request, sink_answer, until
 
 
 class Timeouts(TestCase):
-    options = ("loops=1", "idle_ms=300", "head_ms=300", "body_ms=300", "write_ms=300")
+    options = ("loops=1", "idle_ms=300", "head_ms=300", "body_ms=300", "write_ms=300", "refusals_logged=1000")
 
     def test_idle(self):
         with self.server.connect() as c:
@@ -49,20 +49,6 @@ class Timeouts(TestCase):
                 self.assertEqual(after["aborted"] - before["aborted"], 1)
                 c.end()
                 self.assertTrue(c.at_end())
-
-    def test_body_that_trickles(self):
-        with self.server.connect() as c:
-            c.send(request("PUT", "/sink", "Content-Length: 4000000000"))
-
-            def trickle():
-                try:
-                    c.send(b"x")
-                except ConnectionError:
-                    return True
-                return not c.is_silent()
-
-            until("the body is given up", trickle)
-            self.assertEqual(c.response().status, 408)
 
     def test_unread_body_that_does_not_come(self):
         with self.server.connect() as c:
@@ -119,6 +105,74 @@ class Timeouts(TestCase):
                 self.assertTrue(other.at_end())
                 self.assertTrue(c.is_silent())
             self.server.get("/gate/open")
+            self.assertEqual(c.response().status, 201)
+
+
+class Rates(TestCase):
+    """Clients that always move, but too slowly."""
+
+    options = ("loops=1", "min_body_rate=100000", "min_write_rate=10000000", "rate_grace_ms=300")  # time-outs: a minute
+
+    def test_body_that_trickles(self):
+        for framing, piece in (("Content-Length: 4000000000", b"x"), ("Transfer-Encoding: chunked", b"1\r\nx\r\n")):
+            before = self.server.numbers()["cut_body_rate"]
+            with self.server.connect() as c:
+                c.send(request("PUT", "/sink", framing))
+
+                def trickle():
+                    try:
+                        c.send(piece)
+                    except ConnectionError:
+                        return True
+                    return not c.is_silent()
+
+                until("the body is given up", trickle)
+                r = c.response()
+                self.assertEqual((r.status, r.closes), (408, True))
+                self.assertIn(b"too slowly", r.body)
+            self.assertEqual(self.server.numbers()["cut_body_rate"], before + 1)
+
+    def test_response_that_is_taken_in_sips(self):
+        for target in ("/file/0/60000000", "/memory/60000000"):
+            with self.server.connect(rcvbuf=4096) as c:
+                c.send(request("GET", target))
+
+                def sip():
+                    c.s.recv(100)
+                    return [e for e in self.server.log if e.get("target") == target]
+
+                e = until("the response is given up", sip)[0]
+                self.assertEqual((e["status"], e["reason"]), ("200", "the client takes it too slowly"))
+        self.assertEqual(self.server.numbers()["cut_write_rate"], 2)
+
+    def test_fast_clients(self):
+        data = b"y" * 3000000
+        with self.server.connect() as c:
+            for _ in range(3):
+                c.send(request("PUT", "/sink", body=data))
+                self.assertEqual(c.response().body, sink_answer(data))
+                c.send(request("GET", "/file/0/9000000"))
+                self.assertEqual(len(c.response().body), 9000000)
+
+    def test_waiting_for_the_disk_is_not_waiting_for_the_client(self):
+        self.server.get("/gate/close")
+        with self.server.connect() as c, self.server.connect() as slow:
+            c.send(request("PUT", "/gated", "Content-Length: 300000"))
+            until("the sink is there", lambda: self.server.stats()["sinks"] == 1)
+            c.send(b"x" * 299999)
+            # Another's body is given up meanwhile: so long did this one wait.
+            slow.send(request("PUT", "/sink", "Content-Length: 99"))
+
+            def trickle():
+                try:
+                    slow.send(b"x")
+                except ConnectionError:
+                    return True
+                return not slow.is_silent()
+
+            until("the slow one is given up", trickle)
+            self.server.get("/gate/open")
+            c.send(b"x")
             self.assertEqual(c.response().status, 201)
 
 
