@@ -84,7 +84,9 @@ static void put_row(struct loci_buf *b, const struct loci_program *p, const stru
 	if (row->key && p->default_config) {
 		loci__buf_puts(b, "Key in the file:\n.Cm");
 		put_arg(b, row->key);
-		loci__buf_puts(b, " .\n");
+		loci__buf_puts(b, row->flags & LOCI_OPTION_RELOADS
+		                          ? " ,\napplied by\n.Dv SIGHUP .\n"
+		                          : " .\n");
 	}
 }
 

@@ -25,6 +25,14 @@ static const struct loci_command commands[] = {
         {.name = "check-config",
          .summary = "Check the configuration and print it, with where each value comes from",
          .run = check_config},
+        {.name = "read-only",
+         .summary = "Stop all writing to the store, for a backup, and allow it again; servers on "
+                    "it go on and answer what reads",
+         .args = "on|off|status",
+         .min_args = 1,
+         .max_args = 1,
+         .options = loci__ociregistry_read_only_options,
+         .run = loci__ociregistry_read_only},
         {.name = "sample-config",
          .summary = "Print a configuration file with every key, its help and its default",
          .run = loci__command_sample_config},
@@ -35,6 +43,8 @@ static const char *const description[] = {
         "Serves the OCI distribution API on localhost:5000, out of one store directory that "
         "ocipull and ocirun share: what was pushed here runs without another copy, what was "
         "pulled is served.",
+        "SIGHUP makes it read the configuration file again and apply the keys that are marked so; "
+        "a file with a mistake in it changes nothing and is logged.",
         "SIGTERM and SIGINT stop it after the requests in flight have ended; a second one ends "
         "it at once. Whatever was acknowledged to a client is on disk.",
         NULL,
@@ -50,6 +60,9 @@ static const struct loci_exit_row exits[] = {
 static const struct loci_example examples[] = {
         {"Serve the default store on localhost:5000", "ociregistry"},
         {"Serve a directory to the local network", "ociregistry --store /srv/oci --listen :5000"},
+        {"Keep a store at rest while it is copied",
+         "ociregistry read-only on --reason backup; cp -a /var/lib/loci /backup; ociregistry "
+         "read-only off"},
         {"See what a configuration file amounts to",
          "ociregistry check-config --config /etc/loci/ociregistry.yaml"},
         {0},

@@ -4,7 +4,7 @@
 #define LOCI_CLI_OCIREGISTRY_H
 
 #include "cli/program.h"
-#include "loci/store.h"
+#include "loci/registry.h"
 
 struct loci_ociregistry_settings {
 	char *config;
@@ -30,6 +30,8 @@ struct loci_ociregistry_settings {
 		char *repo;
 		bool link, copy, trust, keep_tags, dry_run;
 	} import;
+	/* read-only */
+	char *reason;
 };
 
 extern const struct loci_option loci__ociregistry_options[];
@@ -39,7 +41,16 @@ extern const struct loci_option loci__ociregistry_import_options[];
 int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_store **ret,
                                  struct loci_error *err);
 
+/* What the settings say of the registry, but for its store. */
+struct loci_registry_opts loci__ociregistry_registry_opts(const struct loci_ociregistry_settings *s,
+                                                          const struct loci_log *log);
+
 int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_error *err);
+/* On SIGHUP: reads file and environment again and applies what may change. */
+void loci__ociregistry_reload(const struct loci_invocation *inv, struct loci_registry *registry);
+
+extern const struct loci_option loci__ociregistry_read_only_options[];
+int loci__ociregistry_read_only(const struct loci_invocation *inv, struct loci_error *err);
 
 #endif

@@ -45,12 +45,10 @@ int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_
 	return loci_store_open(s->store, &o, ret, err);
 }
 
-static int make_registry(const S *s, const struct loci_log *log, struct loci_store *store,
-                         struct loci_registry **ret, struct loci_error *err)
+struct loci_registry_opts loci__ociregistry_registry_opts(const S *s, const struct loci_log *log)
 {
-	const struct loci_registry_opts o = {
-	        .struct_size = sizeof(o),
-	        .store = store,
+	return (struct loci_registry_opts){
+	        .struct_size = sizeof(struct loci_registry_opts),
 	        .log = log,
 	        .max_manifest_size = s->max_manifest_size,
 	        .max_upload_size = s->max_blob_size,
@@ -60,6 +58,13 @@ static int make_registry(const S *s, const struct loci_log *log, struct loci_sto
 	        .allow_sparse = s->allow_sparse,
 	        .metrics_disabled = !s->metrics,
 	};
+}
+
+static int make_registry(const S *s, const struct loci_log *log, struct loci_store *store,
+                         struct loci_registry **ret, struct loci_error *err)
+{
+	struct loci_registry_opts o = loci__ociregistry_registry_opts(s, log);
+	o.store = store;
 	return loci_registry_new(&o, ret, err);
 }
 
@@ -127,8 +132,8 @@ static void *run_server(void *arg)
 }
 
 /* Until the server's thread has ended: the first SIGTERM or SIGINT drains, the second leaves. */
-static int wait_for_end(const int *signals, struct running *run, const struct loci_log *log,
-                        struct loci_error *err)
+static int wait_for_end(const int *signals, struct running *run, const struct loci_invocation *inv,
+                        struct loci_registry *registry, struct loci_error *err)
 {
 	bool stopping = false;
 	while (!atomic_load(&run->ended)) {
@@ -139,13 +144,13 @@ static int wait_for_end(const int *signals, struct running *run, const struct lo
 		if (signo == SIGNAL_ENDED)
 			continue;
 		if (signo == SIGHUP) {
-			loci__log(log, LOCI_LOG_INFO, COMPONENT, "SIGHUP: nothing to reload");
+			loci__ociregistry_reload(inv, registry);
 			continue;
 		}
 		if (stopping)
 			_exit(1);
 		stopping = true;
-		loci__log(log, LOCI_LOG_INFO, COMPONENT, "%s: stopping, waiting for requests",
+		loci__log(inv->log, LOCI_LOG_INFO, COMPONENT, "%s: stopping, waiting for requests",
 		          signo == SIGINT ? "SIGINT" : "SIGTERM");
 		loci_http_server_stop(run->server);
 	}
@@ -192,7 +197,10 @@ int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error
 	if (failed)
 		return loci__err_errno(err, failed, "start the server's thread");
 	announce(server, s, inv->log);
-	r = wait_for_end(signals, &run, inv->log, err);
+	if (loci_store_is_frozen(store))
+		loci__log(inv->log, LOCI_LOG_WARN, COMPONENT,
+		          "the store is marked read-only: see `ociregistry read-only status`");
+	r = wait_for_end(signals, &run, inv, registry, err);
 	loci_http_server_stop(server);
 	pthread_join(thread, NULL);
 	if (r < 0)

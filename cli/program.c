@@ -42,7 +42,7 @@ const struct loci_option loci__common_options[] = {
          .help = "Write the log on standard error in this form"},
         {LOCI_OPT_ENUM(COMMON, log_level), .key = "log.level", .flag = "log-level",
          .default_text = "info for a server, else warn", .words = log_levels, .metavar = "LEVEL",
-         .help = "Log up to this level"},
+         .help = "Log up to this level", .flags = LOCI_OPTION_RELOADS},
         {LOCI_OPT_BOOL(COMMON, help), .flag = "help", .letter = 'h', .flags = LOCI_OPTION_STOPS,
          .help = "Print this help"},
         {LOCI_OPT_BOOL(COMMON, help_man), .flag = "help-man",
@@ -77,7 +77,6 @@ struct run {
 	struct loci_log_sink sink;
 	struct loci_invocation inv;
 	struct loci_positionals pos;
-	char **room; /* for positionals */
 };
 
 int loci__exit_status(const struct loci_exit_row *rows, int code)
@@ -396,38 +395,76 @@ static int print_about(const struct run *run, struct loci_error *err)
 	return r < 0 ? r : print_buf(&b, "text", err);
 }
 
-static int run_program(struct run *run, char **argv, struct loci_error *err)
+/* Everything but the command itself. */
+static int prepare(struct run *run, struct loci_error *err)
 {
+	size_t argc = 0;
+	while (run->inv.argv[argc])
+		argc++;
+	run->inv.settings = calloc(1, run->p->settings_size + 1);
+	run->pos.v = calloc(argc + 1, sizeof(*run->pos.v));
+	if (!run->inv.settings || !run->pos.v)
+		return loci__err_nomem(err);
 	int r = restart_options(run, err);
 	if (r == 0)
-		r = parse_args(run, argv[0] ? argv + 1 : argv, err);
+		r = parse_args(run, run->inv.argv, err);
 	run->sink.format = run->common.log_format;
+	return r < 0 || run->pos.stopped ? r : read_settings(run, err);
+}
+
+static void run_init(struct run *run, const struct loci_program *p, char *const *argv)
+{
+	*run = (struct run){.p = p};
+	loci__log_sink_init(&run->sink, LOCI_LOG_TEXT, p->log_level);
+	run->inv.program = p;
+	run->inv.log = &run->sink.log;
+	run->inv.sink = &run->sink;
+	run->inv.argv = argv;
+}
+
+static void run_done(struct run *run)
+{
+	loci__options_free(run->inv.options);
+	free(run->inv.settings);
+	free(run->pos.v);
+	loci__log_sink_close(&run->sink);
+}
+
+int loci__invocation_reread(const struct loci_invocation *inv, const struct loci_invocation **ret,
+                            struct loci_error *err)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	if (!run)
+		return loci__err_nomem(err);
+	run_init(run, inv->program, inv->argv);
+	int r = prepare(run, err);
 	if (r < 0)
-		return r;
-	if (run->pos.stopped)
-		return print_about(run, err);
-	r = read_settings(run, err);
-	return r < 0 ? r : run->inv.command->run(&run->inv, err);
+		loci__invocation_free(&run->inv);
+	else
+		*ret = &run->inv;
+	return r;
+}
+
+void loci__invocation_free(const struct loci_invocation *inv)
+{
+	if (!inv)
+		return;
+	struct run *run = (struct run *)((char *)inv - offsetof(struct run, inv));
+	run_done(run);
+	free(run);
 }
 
 int loci__program_main(const struct loci_program *p, int argc, char **argv)
 {
 	struct loci_error err = {0};
-	struct run run = {.p = p};
+	struct run run;
 	open_standard_fds();
-	loci__log_sink_init(&run.sink, LOCI_LOG_TEXT, p->log_level);
-	run.inv.program = p;
-	run.inv.log = &run.sink.log;
-	run.inv.sink = &run.sink;
-	run.inv.settings = calloc(1, p->settings_size + 1);
-	run.room = calloc((size_t)argc + 1, sizeof(*run.room));
-	run.pos.v = run.room;
-	int r = run.inv.settings && run.room ? run_program(&run, argv, &err)
-	                                     : loci__err_nomem(&err);
+	run_init(&run, p, argc > 0 ? argv + 1 : argv);
+	int r = prepare(&run, &err);
+	if (r == 0)
+		r = run.pos.stopped ? print_about(&run, &err)
+		                    : run.inv.command->run(&run.inv, &err);
 	int status = r < 0 ? fail(&run, r, &err) : r;
-	loci__options_free(run.inv.options);
-	free(run.inv.settings);
-	free(run.room);
-	loci__log_sink_close(&run.sink);
+	run_done(&run);
 	return status;
 }

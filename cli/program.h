@@ -32,6 +32,7 @@ struct loci_invocation {
 	struct loci_log_sink *sink; /* behind log; see log.h to send it elsewhere */
 	struct loci_options *options;
 	const char *config_path; /* the file that was read, or NULL */
+	char *const *argv;       /* of the process, without its name */
 };
 
 /* Returns the exit status (0 or more), or a LOCI_E_ code with err filled: then the message is
@@ -91,6 +92,14 @@ int loci__program_main(const struct loci_program *p, int argc, char **argv);
 
 /* The exit status for a code by a table (NULL: the common one). */
 int loci__exit_status(const struct loci_exit_row *rows, int code);
+
+/* What the invocation would be if the program was started now: the same command line, the file and
+ * the environment as they are. Its sink has the level that would hold; nothing is logged through
+ * it. */
+int loci__invocation_reread(const struct loci_invocation *inv, const struct loci_invocation **ret,
+                            struct loci_error *err);
+/* NULL is fine. */
+void loci__invocation_free(const struct loci_invocation *take_reread);
 
 /* Prints "name: message" (or a JSON log record) on stderr, as loci__program_main does for a failed
  * command: for programs that go on after an error. */

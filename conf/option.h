@@ -51,7 +51,8 @@ enum loci_option_flag {
 	LOCI_OPTION_HIDDEN = 1 << 0, /* not in --help nor in the man page */
 	LOCI_OPTION_SECRET = 1 << 1, /* check-config does not print its value */
 	LOCI_OPTION_NO_ENV = 1 << 2, /* no name in the environment */
-	LOCI_OPTION_STOPS = 1 << 3   /* like --help: nothing else needs to be right */
+	LOCI_OPTION_STOPS = 1 << 3,  /* like --help: nothing else needs to be right */
+	LOCI_OPTION_RELOADS = 1 << 4 /* a program that serves takes a new value on SIGHUP */
 };
 
 struct loci_option {
@@ -151,6 +152,18 @@ int loci__options_finish(struct loci_options *o, struct loci_error *err);
 
 /* Where the row that fills this field came from. */
 enum loci_option_source loci__options_source(const struct loci_options *o, const void *field);
+
+/* What differs between two sets of values of the same tables; rows with LOCI_OPTION_RELOADS get
+ * their new values (and where they come from). */
+struct loci_options_adoption {
+	/* Once for each row that differs, or NULL; texts live for the call. */
+	void (*changed)(void *arg, const struct loci_option *row, bool adopted, const char *old,
+	                const char *now);
+	void *arg;
+	bool dry; /* tells only */
+};
+int loci__options_adopt(struct loci_options *to, struct loci_options *from,
+                        const struct loci_options_adoption *how, struct loci_error *err);
 
 /* One table, several texts. */
 void loci__options_print_help(const struct loci_options *o, struct loci_buf *b);

@@ -166,7 +166,8 @@ void loci__options_print_sample(const struct loci_options *o, struct loci_buf *b
 		before = at.row->key;
 		loci__buf_printf(b, "%*s# %s", indent, "", at.row->help);
 		print_words(at.row, b);
-		loci__buf_printf(b, "%s%s\n", env ? "; $" : "", env ? env : "");
+		loci__buf_printf(b, "%s%s%s\n", env ? "; $" : "", env ? env : "",
+		                 at.row->flags & LOCI_OPTION_RELOADS ? "; SIGHUP applies it" : "");
 		loci__buf_printf(b, "%*s#%s: ", indent, "", last_part(before));
 		if (at.row->default_text)
 			loci__buf_printf(b, "  # %s", at.row->default_text);
@@ -209,6 +210,7 @@ void loci__options_print_values(const struct loci_options *o, struct loci_buf *b
 			print_value(&at, b);
 		loci__buf_puts(b, unset ? " # not set, " : "  # ");
 		print_source(o, &at, b);
-		loci__buf_putc(b, '\n');
+		loci__buf_puts(b, at.row->flags & LOCI_OPTION_RELOADS ? "; SIGHUP applies it\n"
+		                                                      : "\n");
 	}
 }

@@ -13,6 +13,7 @@ LOCI_DEFINE_CLEANUP(free_manifest, struct loci_manifest, loci_manifest_free)
 struct manifest_sink {
 	struct loci_http_sink base;
 	const struct loci_registry *reg;
+	bool allow_sparse; /* as the policy of the request said */
 	struct loci_buf body;
 	struct loci__condition condition;
 	char repo[LOCI_REPO_MAX + 1];
@@ -77,7 +78,7 @@ static int put(struct manifest_sink *s, struct loci_manifest_put_result *res,
 	        .want = s->o.digest.alg ? &s->o.digest : NULL,
 	        .tags = s->o.tags,
 	        .n_tags = s->o.n_tags,
-	        .flags = s->reg->allow_sparse ? LOCI_MANIFEST_PUT_SPARSE : 0,
+	        .flags = s->allow_sparse ? LOCI_MANIFEST_PUT_SPARSE : 0,
 	        .condition = conditional ? loci__condition_holds : NULL,
 	        .condition_arg = &s->condition,
 	};
@@ -162,6 +163,7 @@ struct loci_http_sink *loci__manifest_sink_new(const struct loci__rq *rq,
 	}
 	s->base.kind = &manifest_kind;
 	s->reg = rq->reg;
+	s->allow_sparse = rq->policy->allow_sparse;
 	s->o = *o;
 	memcpy(s->repo, rq->name, sizeof(s->repo));
 	snprintf(s->reference, sizeof(s->reference), "%s", rq->reference);

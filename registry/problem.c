@@ -35,6 +35,7 @@ static const struct loci__problem_row rows[] = {
         {LOCI_ABOUT_ANYTHING, LOCI_E_DENIED, 403, "DENIED"},
         {LOCI_ABOUT_ANYTHING, LOCI_E_CONDITION, 412, "DENIED"},
         {LOCI_ABOUT_ANYTHING, LOCI_E_BUSY, 503, "UNAVAILABLE"},
+        {LOCI_ABOUT_ANYTHING, LOCI_E_READ_ONLY, 503, "UNAVAILABLE"},
         {LOCI_ABOUT_ANYTHING, LOCI_E_TIMEOUT, 503, "UNAVAILABLE"},
         {LOCI_ABOUT_ANYTHING, LOCI_E_NO_SPACE, 507, "UNAVAILABLE"},
 };
@@ -50,6 +51,12 @@ const struct loci__problem_row *loci__problem_find(int about, int code)
 	return &internal;
 }
 
+/* Nothing is wrong with the server: it will do so later, or an operator asked for it. */
+static bool is_expected(int code)
+{
+	return code == LOCI_E_BUSY || code == LOCI_E_READ_ONLY;
+}
+
 void loci__problem_late(const struct loci_registry *reg, struct loci__rs *rs, int about,
                         const struct loci_error *err, const char *detail)
 {
@@ -61,7 +68,7 @@ void loci__problem_late(const struct loci_registry *reg, struct loci__rs *rs, in
 		        {"error", err->msg},
 		        {"code", loci_code_name(err->code)},
 		};
-		int level = err->code == LOCI_E_BUSY ? LOCI_LOG_INFO : LOCI_LOG_ERROR;
+		int level = is_expected(err->code) ? LOCI_LOG_INFO : LOCI_LOG_ERROR;
 		if (loci__log_wants(&reg->log, level))
 			loci__log_fields(&reg->log, level, "registry", "request failed", fields,
 			                 loci__array_len(fields));

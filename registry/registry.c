@@ -2,6 +2,7 @@
 /* The registry object, and the way of a request: target, route, switches, name, handler. */
 #include "core/base/cursor.h"
 #include "core/base/err.h"
+#include "core/base/logger.h"
 #include "registry/metrics.h"
 #include "registry/problem.h"
 #include "registry/route.h"
@@ -23,8 +24,6 @@ static int take_opts(const struct loci_registry_opts *given, struct loci_registr
 		return loci__err_set(err, LOCI_E_INVALID, "registry: struct_size is not set");
 	*o = (struct loci_registry_opts){0};
 	memcpy(o, given, n < sizeof(*o) ? n : sizeof(*o));
-	if (!o->store)
-		return loci__err_set(err, LOCI_E_INVALID, "registry: no store");
 	if (o->list_max > LIST_MAX_MAX)
 		return loci__err_set(err, LOCI_E_INVALID, "registry: list_max: at most %d",
 		                     LIST_MAX_MAX);
@@ -38,6 +37,8 @@ int loci_registry_new(const struct loci_registry_opts *given, struct loci_regist
 {
 	struct loci_registry_opts opts;
 	int r = take_opts(given, &opts, err);
+	if (r == 0 && !opts.store)
+		r = loci__err_set(err, LOCI_E_INVALID, "registry: no store");
 	if (r < 0)
 		return r;
 	struct loci_registry *reg = calloc(1, sizeof(*reg));
@@ -50,11 +51,12 @@ int loci_registry_new(const struct loci_registry_opts *given, struct loci_regist
 	        opts.max_manifest_size ? opts.max_manifest_size : DEFAULT_MAX_MANIFEST;
 	reg->max_upload_size = opts.max_upload_size ? opts.max_upload_size : UINT64_MAX;
 	reg->list_max = opts.list_max ? opts.list_max : DEFAULT_LIST_MAX;
-	reg->delete_disabled = opts.delete_disabled;
-	reg->read_only = opts.read_only;
-	reg->allow_sparse = opts.allow_sparse;
-	if (!opts.metrics_disabled && (r = loci__metrics_new(reg->store, &reg->metrics, err)) < 0) {
-		free(reg);
+	loci__policies_init(&reg->policies);
+	r = loci__policies_set(&reg->policies, &opts, err);
+	if (r == 0 && !opts.metrics_disabled)
+		r = loci__metrics_new(reg->store, &reg->metrics, err);
+	if (r < 0) {
+		loci_registry_free(reg);
 		return r;
 	}
 	*ret = reg;
@@ -66,7 +68,20 @@ void loci_registry_free(struct loci_registry *r)
 	if (!r)
 		return;
 	loci__metrics_free(r->metrics);
+	loci__policies_done(&r->policies);
 	free(r);
+}
+
+int loci_registry_reconfigure(struct loci_registry *r, const struct loci_registry_opts *given,
+                              struct loci_error *err)
+{
+	struct loci_registry_opts opts;
+	int rc = take_opts(given, &opts, err);
+	if (rc == 0)
+		rc = loci__policies_set(&r->policies, &opts, err);
+	if (rc == 0 && opts.log)
+		loci__log_set_level(&r->log, loci__log_level(opts.log));
+	return rc;
 }
 
 bool loci_registry_may_block(const struct loci_registry *r, const char *method, const char *target)
@@ -82,15 +97,27 @@ bool loci_registry_may_block(const struct loci_registry *r, const char *method, 
 	return row && (row->flags & LOCI_ROUTE_BLOCKS);
 }
 
+/* Flags of the rows that may not be used now. The store's mark is asked for by those alone who want
+ * to write: reading does not pay for it. */
+static unsigned refused_flags(const struct loci__rq *rq, const struct loci__route *row)
+{
+	unsigned refused = rq->policy->delete_disabled ? LOCI_ROUTE_DELETES : 0;
+	if (rq->policy->read_only ||
+	    (row && (row->flags & LOCI_ROUTE_WRITES) && loci_store_is_frozen(rq->reg->store)))
+		refused |= LOCI_ROUTE_WRITES;
+	return refused;
+}
+
 static void refuse_method(struct loci__rs *rs, const struct loci__rq *rq,
-                          const struct loci__match *match, const struct loci__route *row)
+                          const struct loci__match *match, const struct loci__route *row,
+                          unsigned refused)
 {
 	char allow[LOCI_ALLOW_MAX];
-	const char *why = !row                 ? "method not supported here"
-	                  : rq->reg->read_only ? "the registry is read-only"
-	                                       : "deletion is disabled";
+	const char *why = !row                            ? "method not supported here"
+	                  : (refused & LOCI_ROUTE_WRITES) ? "the registry is read-only"
+	                                                  : "deletion is disabled";
 	loci__rs_error(rs, 405, "UNSUPPORTED", why, rq->http->method);
-	loci__route_allow(match->rows, rq->reg, allow);
+	loci__route_allow(match->rows, refused, allow);
 	loci__rs_header(rs, "allow", "%s", allow);
 }
 
@@ -121,8 +148,9 @@ static void dispatch(struct loci__rq *rq, struct loci__rs *rs)
 		return;
 	}
 	const struct loci__route *row = loci__route_method(match.rows, rq->http->method);
-	if (!row || !loci__route_is_allowed(row, rq->reg)) {
-		refuse_method(rs, rq, &match, row);
+	const unsigned refused = refused_flags(rq, row);
+	if (!row || !loci__route_is_allowed(row, refused)) {
+		refuse_method(rs, rq, &match, row, refused);
 		return;
 	}
 	if (!take_names(rq, &match, rs))
@@ -139,10 +167,17 @@ struct loci_http_response *loci_registry_handle(struct loci_registry *r,
 	struct loci__rs *rs = loci__rs_new();
 	if (!rs)
 		return NULL;
-	struct loci__rq rq = {.reg = r, .http = http, .target = &target, .reference = ""};
+	struct loci__rq rq = {
+	        .reg = r,
+	        .policy = loci__policy_get(&r->policies),
+	        .http = http,
+	        .target = &target,
+	        .reference = "",
+	};
 	if (loci__target_parse(http->target, &target, &err) < 0)
 		loci__problem(&rq, rs, LOCI_ABOUT_TARGET, &err, NULL);
 	else
 		dispatch(&rq, rs);
+	loci__policy_put(rq.policy);
 	return &rs->http;
 }

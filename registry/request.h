@@ -9,6 +9,7 @@
 
 #include "loci/registry.h"
 
+#include "registry/policy.h"
 #include "registry/response.h"
 #include "registry/target.h"
 
@@ -23,14 +24,13 @@ struct loci_registry {
 	uint64_t max_manifest_size;
 	uint64_t max_upload_size; /* UINT64_MAX: the store's */
 	unsigned list_max;
-	bool delete_disabled;
-	bool read_only;
-	bool allow_sparse;
-	struct loci__metrics *metrics; /* or NULL: switched off */
+	struct loci__metrics *metrics;  /* or NULL: switched off */
+	struct loci__policies policies; /* what may change meanwhile */
 };
 
 struct loci__rq {
 	const struct loci_registry *reg;
+	const struct loci__policy *policy; /* of this request, to its end */
 	const struct loci_http_request *http;
 	const struct loci__target *target;
 	bool head;                    /* HEAD: the body will not be sent */

@@ -129,21 +129,18 @@ const struct loci__route *loci__route_method(const struct loci__route *rows, con
 	return NULL;
 }
 
-bool loci__route_is_allowed(const struct loci__route *row, const struct loci_registry *reg)
+bool loci__route_is_allowed(const struct loci__route *row, unsigned refused)
 {
-	if (reg->read_only && (row->flags & LOCI_ROUTE_WRITES))
-		return false;
-	return !(reg->delete_disabled && (row->flags & LOCI_ROUTE_DELETES));
+	return !(row->flags & refused);
 }
 
-void loci__route_allow(const struct loci__route *rows, const struct loci_registry *reg,
-                       char buf[LOCI_ALLOW_MAX])
+void loci__route_allow(const struct loci__route *rows, unsigned refused, char buf[LOCI_ALLOW_MAX])
 {
 	size_t used = 0;
 	buf[0] = '\0';
 	for (const struct loci__route *row = rows; is_same_pattern(row, rows); row++) {
 		size_t n = strlen(row->method);
-		if (!loci__route_is_allowed(row, reg) || used + n + 3 > LOCI_ALLOW_MAX)
+		if (!loci__route_is_allowed(row, refused) || used + n + 3 > LOCI_ALLOW_MAX)
 			continue;
 		if (used) {
 			memcpy(buf + used, ", ", 2);

@@ -36,11 +36,10 @@ struct loci__match {
 bool loci__route_match(struct loci_slice path, struct loci__match *ret);
 /* The pattern's row for the method, or NULL. */
 const struct loci__route *loci__route_method(const struct loci__route *rows, const char *method);
-/* Whether the row may be used: the registry's switches. */
-bool loci__route_is_allowed(const struct loci__route *row, const struct loci_registry *reg);
+/* refused: flags of the rows that may not be used now. */
+bool loci__route_is_allowed(const struct loci__route *row, unsigned refused);
 /* "GET, HEAD": the methods of the pattern that may be used. */
 #define LOCI_ALLOW_MAX 64
-void loci__route_allow(const struct loci__route *rows, const struct loci_registry *reg,
-                       char buf[LOCI_ALLOW_MAX]);
+void loci__route_allow(const struct loci__route *rows, unsigned refused, char buf[LOCI_ALLOW_MAX]);
 
 #endif

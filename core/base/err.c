@@ -41,7 +41,7 @@ static const struct {
 	int code;
 } errno_codes[] = {
         {ENOENT, LOCI_E_NOT_FOUND},  {EEXIST, LOCI_E_EXISTS},   {EACCES, LOCI_E_DENIED},
-        {EPERM, LOCI_E_DENIED},      {EROFS, LOCI_E_DENIED},    {ENOMEM, LOCI_E_NOMEM},
+        {EPERM, LOCI_E_DENIED},      {EROFS, LOCI_E_READ_ONLY}, {ENOMEM, LOCI_E_NOMEM},
         {ENOSPC, LOCI_E_NO_SPACE},   {EDQUOT, LOCI_E_NO_SPACE}, {EBUSY, LOCI_E_BUSY},
         {ETIMEDOUT, LOCI_E_TIMEOUT},
 };

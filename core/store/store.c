@@ -15,6 +15,7 @@
 #include "core/base/logger.h"
 #include "core/store/blobs_dir.h"
 #include "core/store/format.h"
+#include "core/store/freeze.h"
 #include "core/store/index_lmdb.h"
 #include "core/store/migrate.h"
 #include "core/store/remote_fs.h"
@@ -211,11 +212,12 @@ static int start_index(struct loci__shared *sh, const char *dir, const struct lo
                        const struct loci__sys *sys, struct loci_error *err)
 {
 	unsigned format;
+	const struct loci__guard guard = {loci__check_frozen, &sh->dirfd};
 	int rc = loci__format_lock(sh->dirfd, dir, &format, err);
 	if (rc == 0)
 		rc = open_index(sh, dir, opts, sys, err);
 	if (rc == 0)
-		rc = loci__writer_new(sh->index, &sh->writer, err);
+		rc = loci__writer_new(sh->index, guard, &sh->writer, err);
 	if (rc == 0 && format < LOCI_FORMAT_NOW)
 		rc = loci__migrate(sh, dir, format, sys->pid_wait_ms, opts->log, err);
 	loci__format_unlock(sh->dirfd);

@@ -29,6 +29,7 @@ struct op {
 
 struct loci__writer {
 	struct loci_index *ix;
+	struct loci__guard guard;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct op *head;
@@ -86,6 +87,12 @@ static enum outcome run_once(struct loci__writer *w, bool durable, struct op *op
 	struct loci_error err = {0};
 	int rc = ix_ops->write_begin(w->ix, durable, &t.t, &err);
 	if (rc < 0) {
+		fail_all(ops, rc, &err);
+		return DONE;
+	}
+	rc = w->guard.fn(w->guard.arg, &err);
+	if (rc < 0) {
+		ix_ops->abort(t.t);
 		fail_all(ops, rc, &err);
 		return DONE;
 	}
@@ -277,12 +284,14 @@ uint64_t loci__writer_stats(const struct loci__writer *w, struct loci_histogram 
 	return loci__counted(&w->n_queued);
 }
 
-int loci__writer_new(struct loci_index *ix, struct loci__writer **ret, struct loci_error *err)
+int loci__writer_new(struct loci_index *ix, struct loci__guard guard, struct loci__writer **ret,
+                     struct loci_error *err)
 {
 	struct loci__writer *w = calloc(1, sizeof(*w));
 	if (!w)
 		return loci__err_nomem(err);
 	w->ix = ix;
+	w->guard = guard;
 	w->tail = &w->head;
 	w->upkeep_at = loci__clock_ms() + UPKEEP_EVERY_MS;
 	pthread_mutex_init(&w->lock, NULL);

@@ -17,7 +17,14 @@ struct loci__writer;
  * after it costs the batch a second run, each operation alone. */
 typedef int (*loci__op_fn)(struct loci__txn *t, void *arg, struct loci_error *err);
 
-int loci__writer_new(struct loci_index *ix, struct loci__writer **ret, struct loci_error *err);
+/* Asked inside each transaction before its operations: a failure is that of all of them. */
+struct loci__guard {
+	int (*fn)(const void *arg, struct loci_error *err);
+	const void *arg; /* outlives the writer */
+};
+
+int loci__writer_new(struct loci_index *ix, struct loci__guard guard, struct loci__writer **ret,
+                     struct loci_error *err);
 /* Runs what is queued, then ends the thread. Nobody may wait in _run. */
 void loci__writer_free(struct loci__writer *w);
 

@@ -33,7 +33,8 @@ LOCI_BEGIN_DECLS
 	XX(-20, TIMEOUT, "timed out")                                \
 	XX(-21, UNREACHABLE, "peer cannot be reached")               \
 	XX(-22, USAGE, "wrong usage")                                \
-	XX(-23, CONDITION, "precondition does not hold")
+	XX(-23, CONDITION, "precondition does not hold")             \
+	XX(-24, READ_ONLY, "the store is read-only")
 
 enum loci_code {
 	LOCI_OK = 0,

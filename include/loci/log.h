@@ -31,7 +31,9 @@ typedef void (*loci_log_fn)(void *arg, const struct loci_log_record *rec);
 struct loci_log {
 	loci_log_fn fn;
 	void *arg;
-	int max_level; /* records above it are not made */
+	/** Records above it are not made. Whoever lends the struct may change it meanwhile, by an
+	 *  atomic store. */
+	int max_level;
 };
 
 LOCI_END_DECLS

@@ -57,21 +57,28 @@ struct loci_http_response { /* made by the library; fields are only appended */
 
 struct loci_registry_opts {
 	size_t struct_size;
-	struct loci_store *store; /* borrowed until _free */
-	const struct loci_log *log;
-	uint64_t max_manifest_size; /* bytes; 0: 4 MiB */
-	uint64_t max_upload_size;   /* bytes of one blob; 0: the store's limit */
-	unsigned list_max; /* most names in one page of tags, catalog, referrers; 0: 1000, at most
-	                      10000 */
+	struct loci_store *store;   /* [new] borrowed until _free */
+	const struct loci_log *log; /* copied */
+	uint64_t max_manifest_size; /* [new] bytes; 0: 4 MiB */
+	uint64_t max_upload_size;   /* [new] bytes of one blob; 0: the store's limit */
+	unsigned list_max; /* [new] most names in one page of tags, catalog, referrers; 0: 1000, at
+	                      most 10000 */
 	bool delete_disabled;  /* DELETE of tags, manifests and blobs answers 405 */
-	bool read_only;        /* everything that writes answers 405 */
+	bool read_only;        /* everything that writes answers 405; see also loci_store_freeze */
 	bool allow_sparse;     /* manifests may refer to what is not there */
-	bool metrics_disabled; /* /metrics answers 404 and nothing is counted (metrics.h) */
+	bool metrics_disabled; /* [new] /metrics answers 404 and nothing is counted (metrics.h) */
 };
 
 LOCI_API LOCI_CHECK int loci_registry_new(const struct loci_registry_opts *o,
                                           struct loci_registry **ret, struct loci_error *err);
 LOCI_API void loci_registry_free(struct loci_registry *r);
+/** Takes over what may change while it serves, for requests from now on; those in flight end by
+ * what held when they came. From any thread. Fields marked [new] keep the value they had; the level
+ * of log counts. On failure nothing has changed. Expected errors: as loci_registry_new; BUSY (many
+ *  changes within the time of one request). */
+LOCI_API LOCI_CHECK int loci_registry_reconfigure(struct loci_registry *r,
+                                                  const struct loci_registry_opts *o,
+                                                  struct loci_error *err);
 
 /** Whether the handler of this request may wait for the disk. Cheap; needs no lock. */
 LOCI_API bool loci_registry_may_block(const struct loci_registry *r, const char *method,

@@ -52,6 +52,30 @@ LOCI_API LOCI_CHECK int loci_store_open(const char *dir, const struct loci_store
                                         struct loci_store **ret, struct loci_error *err);
 LOCI_API void loci_store_close(struct loci_store *st); /* NULL is fine */
 
+/* ---- the mark against writing ------------------------------------------------------------------
+ * It stops every process that has the store open, servers, pullers and collectors alike, until it
+ * is lifted, restarts and power cuts in between: for a backup that copies the directory. Whatever
+ * would change the index fails with READ_ONLY; bytes of upload sessions still arrive, their commits
+ * are refused and can be tried again later. */
+
+#define LOCI_FREEZE_REASON_MAX 256 /* bytes, NUL included */
+struct loci_store_freeze {
+	uint64_t since; /* seconds since the epoch */
+	char reason[LOCI_FREEZE_REASON_MAX];
+};
+/** Sets the mark and waits until no write that began before it is left, of any process. reason may
+ *  be NULL. Once set, sets it anew. Expected errors: INVALID (a reason that is too long), BUSY
+ *  (somebody lifted it meanwhile), NO_SPACE. */
+LOCI_API LOCI_CHECK int loci_store_freeze(struct loci_store *st, const char *reason,
+                                          struct loci_error *err);
+/** Expected errors: NOT_FOUND (there is no mark). */
+LOCI_API LOCI_CHECK int loci_store_thaw(struct loci_store *st, struct loci_error *err);
+/** Whether the mark is there now: one look at the directory. */
+LOCI_API bool loci_store_is_frozen(const struct loci_store *st);
+/** Since when and why. Expected errors: NOT_FOUND (there is no mark). */
+LOCI_API LOCI_CHECK int loci_store_frozen(struct loci_store *st, struct loci_store_freeze *ret,
+                                          struct loci_error *err);
+
 /* ---- blobs ------------------------------------------------------------------------------------
  * repo is a repository name; NULL means the whole store (what the puller and the runtime use). */
 

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SIGHUP: the file and the environment are read again, as if the program was started now with the
+ * same command line. What may change while serving is applied, all of it or nothing; the log names
+ * each key that changed, and those that wait for a restart.
+ */
+#include "cli/ociregistry.h"
+#include "core/base/logger.h"
+
+#define COMPONENT "ociregistry"
+
+struct report {
+	const struct loci_log *log;
+	unsigned applied, waiting;
+};
+
+static void on_changed(void *arg, const struct loci_option *row, bool adopted, const char *old,
+                       const char *now)
+{
+	struct report *r = arg;
+	const struct loci_log_field fields[] = {
+	        {"key", row->key ? row->key : row->flag}, {"old", old}, {"new", now}};
+	if (adopted)
+		r->applied++;
+	else
+		r->waiting++;
+	loci__log_fields(r->log, adopted ? LOCI_LOG_INFO : LOCI_LOG_WARN, COMPONENT,
+	                 adopted ? "setting changed" : "setting needs a restart", fields,
+	                 sizeof(fields) / sizeof(fields[0]));
+}
+
+static int apply(const struct loci_invocation *now, struct loci_registry *registry,
+                 struct loci_error *err)
+{
+	const struct loci_registry_opts o =
+	        loci__ociregistry_registry_opts(now->settings, &now->sink->log);
+	return loci_registry_reconfigure(registry, &o, err);
+}
+
+static int reload(const struct loci_invocation *inv, struct loci_registry *registry,
+                  struct report *report, struct loci_error *err)
+{
+	const struct loci_invocation *now;
+	const struct loci_options_adoption how = {.changed = on_changed, .arg = report};
+	int r = loci__invocation_reread(inv, &now, err);
+	if (r < 0)
+		return r;
+	r = apply(now, registry, err);
+	if (r == 0)
+		r = loci__options_adopt(inv->options, now->options, &how, err);
+	if (r == 0)
+		loci__log_set_level(&inv->sink->log, loci__log_level(now->log));
+	loci__invocation_free(now);
+	return r;
+}
+
+void loci__ociregistry_reload(const struct loci_invocation *inv, struct loci_registry *registry)
+{
+	struct report report = {.log = inv->log};
+	struct loci_error err;
+	if (reload(inv, registry, &report, &err) < 0)
+		loci__log_error(inv->log, LOCI_LOG_ERROR, COMPONENT, "SIGHUP: nothing was changed",
+		                &err);
+	else
+		loci__log(inv->log, LOCI_LOG_INFO, COMPONENT,
+		          "SIGHUP: configuration read, %u settings changed, %u need a restart",
+		          report.applied, report.waiting);
+}

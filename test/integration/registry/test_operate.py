@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator does to a server that serves: a new configuration by SIGHUP, a store at rest for a backup."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from ociregistry import DEADLINE, Registry, until
+
+
+class Operate(unittest.TestCase):
+    def setUp(self):
+        self.dir = self.enterContext(tempfile.TemporaryDirectory(prefix="loci-operate-"))
+        self.config = os.path.join(self.dir, "config.yaml")
+
+    def write(self, text):
+        with open(self.config, "w") as f:
+            f.write(text)
+
+    def serve(self, *options, **kwargs):
+        return self.enterContext(Registry("--config", self.config, *options, **kwargs))
+
+    def reload(self, registry):
+        """Returns what was logged about it."""
+        before = len(registry.log)
+        registry.signal(signal.SIGHUP)
+        until("the log speaks of SIGHUP", lambda: any("SIGHUP" in line for line in registry.log[before:]))
+        return "".join(registry.log[before:])
+
+    def command(self, registry, *args):
+        done = subprocess.run([os.environ["OCIREGISTRY"], *args, "--store", registry.store],
+                              capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+
+class Reload(Operate):
+    def test_what_may_change_does(self):
+        self.write("registry:\n  read-only: false\n")
+        registry = self.serve()
+        registry.push_image("a", "v1")
+        self.write("registry:\n  read-only: true\n")
+        said = self.reload(registry)
+        self.assertIn("setting changed key=registry.read-only old=false new=true", said)
+        self.assertIn("1 settings changed, 0 need a restart", said)
+        response = registry.ask("POST", "/v2/a/blobs/uploads/")
+        self.assertEqual((response.status, response.code), (405, "UNSUPPORTED"))
+        registry.expect(200, "GET", "/v2/a/manifests/v1")
+        self.write("registry:\n  delete: false\n")
+        said = self.reload(registry)
+        self.assertIn("key=registry.read-only old=true new=false", said)
+        self.assertIn("key=registry.delete old=true new=false", said)
+        registry.push_image("a", "v2")
+        registry.expect(405, "DELETE", "/v2/a/manifests/v2")
+        self.assertIn("0 settings changed", self.reload(registry))
+
+    def test_what_may_not_is_named(self):
+        self.write("http:\n  max-head: 64KiB\n")
+        registry = self.serve()
+        self.write("http:\n  max-head: 32KiB\n")
+        for _ in range(2):  # as long as it waits for the restart
+            said = self.reload(registry)
+            self.assertIn("setting needs a restart key=http.max-head old=64KiB new=32KiB", said)
+            self.assertIn("0 settings changed, 1 need a restart", said)
+
+    def test_a_wrong_file_changes_nothing(self):
+        self.write("registry:\n  read-only: false\n")
+        registry = self.serve()
+        for text, where in (("registry:\n  delete: false\n  read-only: maybe\n", ":3:"), ("registry:\n  reed-only: true\n", ":2:"),
+                            ("registry: [\n", "config.yaml")):
+            self.write(text)
+            said = self.reload(registry)
+            self.assertIn("SIGHUP: nothing was changed", said)
+            self.assertIn(where, said)
+        os.unlink(self.config)
+        self.assertIn("nothing was changed", self.reload(registry))
+        registry.push_image("a", "v1")
+        registry.expect(202, "DELETE", "/v2/a/manifests/v1")
+
+    def test_flags_stay_stronger(self):
+        self.write("registry:\n  read-only: false\n")
+        registry = self.serve("--read-only")
+        self.write("registry:\n  read-only: false\n  delete: false\n")
+        self.assertIn("1 settings changed", self.reload(registry))
+        registry.expect(405, "POST", "/v2/a/blobs/uploads/")
+
+    def test_log_level(self):
+        self.write("log:\n  level: info\n")
+        registry = self.serve()
+        self.write("log:\n  level: warn\n")
+        registry.signal(signal.SIGHUP)
+
+        def is_quiet():
+            before = len(registry.log)
+            registry.expect(200, "GET", "/v2/")
+            return len(registry.log) == before
+        until("requests are logged no more", is_quiet)
+        self.write("log:\n  level: info\n")
+        self.reload(registry)
+        registry.expect(200, "GET", "/v2/")
+        until("requests are logged again", lambda: any("GET" in line for line in registry.log[-2:]))
+
+    def test_the_keys_are_marked(self):
+        self.write("")
+        said = subprocess.run([os.environ["OCIREGISTRY"], "check-config", "--config", self.config],
+                              capture_output=True, text=True, timeout=DEADLINE).stdout
+        self.assertIn("read-only: false  # default; SIGHUP applies it", said)
+        self.assertIn("max-head: 64KiB  # default\n", said)
+
+
+class ReadOnly(Operate):
+    def setUp(self):
+        super().setUp()
+        self.write("")
+
+    def test_on_and_off(self):
+        registry = self.serve()
+        registry.push_image("a", "v1")
+        self.assertEqual(self.command(registry, "read-only", "status"), "off\n")
+        self.command(registry, "read-only", "on", "--reason", "backup of tonight")
+        response = registry.ask("PUT", "/v2/a/manifests/v2", b"{}")
+        self.assertEqual((response.status, response.code, response.header("allow")), (405, "UNSUPPORTED", "GET, HEAD"))
+        registry.expect(200, "GET", "/v2/a/manifests/v1")
+        self.assertRegex(self.command(registry, "read-only", "status"), r"^on since \d{4}-.*Z: backup of tonight\n$")
+        registry.stop()
+        registry.start()
+        self.assertTrue(registry.logged("read-only"))
+        registry.expect(405, "POST", "/v2/a/blobs/uploads/")
+        self.command(registry, "read-only", "off")
+        self.command(registry, "read-only", "off")
+        registry.push_image("a", "v2")
+
+    def test_two_servers_and_a_copy(self):
+        """A copy that is made while both would be pushed to is a whole store."""
+        one = self.serve()
+        two = self.serve(store=one.store)
+        one.push_image("a", "v1")
+        self.command(one, "read-only", "on")
+        copy = os.path.join(self.dir, "copy")
+        shutil.copytree(one.store, copy)
+        one.expect(405, "POST", "/v2/a/blobs/uploads/")
+        two.expect(405, "POST", "/v2/a/blobs/uploads/")
+        self.command(one, "read-only", "off")
+        two.push_image("a", "v2")
+        third = self.serve(store=copy)
+        self.assertEqual(json.loads(third.expect(200, "GET", "/v2/a/tags/list").body)["tags"], ["v1"])
+        self.command(third, "read-only", "off")  # the mark was copied, too
+        third.push_image("a", "v3")
+
+    def test_an_upload_in_flight_can_end_later(self):
+        registry = self.serve()
+        session = registry.start_upload("a")
+        registry.expect(202, "PATCH", session, b"half")
+        self.command(registry, "read-only", "on")
+        registry.expect(405, "PATCH", session, b"more")
+        self.command(registry, "read-only", "off")
+        registry.expect(202, "PATCH", session, b"more")
+        digest = "sha256:" + hashlib.sha256(b"halfmore").hexdigest()
+        registry.expect(201, "PUT", session + "?digest=" + digest)
+        self.assertEqual(registry.blob("a", digest), b"halfmore")
+
+    def test_wrong_words(self):
+        for args in (["maybe"], ["off", "--reason", "x"], []):
+            done = subprocess.run([os.environ["OCIREGISTRY"], "read-only", *args, "--store", self.dir],
+                                  capture_output=True, text=True, timeout=DEADLINE)
+            self.assertEqual(done.returncode, 2, args)
+
+
+if __name__ == "__main__":
+    unittest.main()
