@@ -5,6 +5,7 @@
  * would keep the snapshot open across a client's socket, and with it every page freed since.)
  */
 #include "core/store/manifest_row.h"
+#include "core/store/pulled.h"
 #include "core/store/store.h"
 #include "core/store/usage.h"
 
@@ -145,6 +146,13 @@ static int del_tag_rows(struct loci__txn *t, const char *repo, const char *tag,
 	return rc < 0 ? rc : loci__usage_change(t, repo, &c, err);
 }
 
+int loci__tag_remove(struct loci__txn *t, const char *repo, const char *tag,
+                     const struct loci_digest *d, struct loci_error *err)
+{
+	int rc = del_tag_rows(t, repo, tag, d, err);
+	return rc < 0 ? rc : loci__pulled_note_untagged(t, repo, d, err);
+}
+
 static int del_tags_of(struct loci__txn *t, const char *repo, const struct loci_digest *d,
                        struct loci_error *err)
 {
@@ -196,6 +204,8 @@ int loci__member_remove(struct loci__txn *t, const char *repo, const struct loci
 		rc = del_row(t, LOCI_INDEX_HOLDER, loci__key_of_holder(d, LOCI_HOLDER_MEMBER, repo),
 		             err);
 	if (rc == 0)
+		rc = loci__pulled_row_del(t, repo, d, err);
+	if (rc == 0)
 		rc = del_row(t, LOCI_INDEX_MEMBER, member, err);
 	return rc == 0 ? uncount_member(t, repo, bytes, err) : rc;
 }
@@ -227,7 +237,7 @@ static int tag_del_op(struct loci__txn *t, void *arg, struct loci_error *err)
 	const struct del_op *o = arg;
 	struct loci_digest d;
 	int rc = resolve_tag(t, o->repo, o->tag, &d, err);
-	return rc < 0 ? rc : del_tag_rows(t, o->repo, o->tag, &d, err);
+	return rc < 0 ? rc : loci__tag_remove(t, o->repo, o->tag, &d, err);
 }
 
 int loci_tag_delete(struct loci_store *st, const char *repo, const char *tag,

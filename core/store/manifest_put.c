@@ -5,6 +5,7 @@
  * tags, the referrer's row and the links to its children.
  */
 #include "core/store/manifest_row.h"
+#include "core/store/pulled.h"
 #include "core/store/store.h"
 #include "core/store/usage.h"
 
@@ -142,10 +143,8 @@ static int write_member(struct loci__txn *t, struct put_op *o, struct loci_error
 	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
 		return rc;
 	bool is_new = rc == LOCI_E_NOT_FOUND;
-	if (!is_new && is_its_type(o, row.media_type))
-		return 0;
-	o->told_new = true;
-	row.time = is_new ? loci__clock_epoch() : row.time;
+	o->told_new |= is_new || !is_its_type(o, row.media_type);
+	row.time = loci__clock_epoch(); /* its age counts from the last push */
 	row.media_type = (struct loci_slice){o->media_type, strlen(o->media_type)};
 	rc = loci__member_row_put(t, o->repo, &o->digest, &row, err);
 	if (rc == 0 && is_new)
@@ -185,6 +184,8 @@ static int write_tag(struct loci__txn *t, struct put_op *o, const char *tag, str
 	if (rc == 0 && loci__take_digest(&val, &old) && !loci_digest_equal(&old, &o->digest)) {
 		struct loci__key old_key = tag_of_key(o->repo, &old, tag);
 		rc = loci__txn_del(t, LOCI_INDEX_TAG_OF, &old_key, err);
+		if (rc == 0)
+			rc = loci__pulled_note_untagged(t, o->repo, &old, err);
 	}
 	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
 		return rc;

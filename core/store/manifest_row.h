@@ -17,8 +17,8 @@ struct loci__manifest_row {
 
 #define LOCI_MEDIA_TYPE_MAX 255 /* bytes; RFC 6838 allows 127 + 1 + 127 */
 
-/* The MEMBER row: when the repository got it, and under which media type: the bytes need not say
- * it, and what one repository was told is no other's business. */
+/* The MEMBER row: when the repository got it last, and under which media type: the bytes need not
+ * say it, and what one repository was told is no other's business. */
 struct loci__member_row {
 	uint64_t time;
 	struct loci_slice media_type;
@@ -37,5 +37,8 @@ int loci__manifest_row_put(struct loci__txn *t, const struct loci_digest *d,
  * bytes stay until nothing holds them. NOT_FOUND leaves err alone. */
 int loci__member_remove(struct loci__txn *t, const char *repo, const struct loci_digest *d,
                         struct loci_error *err);
+/* Takes the tag, which points at d, out of the repository. */
+int loci__tag_remove(struct loci__txn *t, const char *repo, const char *tag,
+                     const struct loci_digest *d, struct loci_error *err);
 
 #endif

@@ -163,6 +163,7 @@ static void shared_free(struct loci__shared *sh)
 {
 	loci__writer_free(sh->writer);
 	loci__lease_cache_free(sh->leases);
+	loci__pull_cache_free(sh->pulls);
 	if (sh->blobs)
 		sh->blobs->ops->close(sh->blobs);
 	if (sh->index)
@@ -252,7 +253,8 @@ static int shared_start(struct loci__shared *sh, const char *dir,
 		return rc;
 	get_boot_id(sh, sys);
 	sh->leases = loci__lease_cache_new();
-	return sh->leases ? 0 : loci__err_nomem(err);
+	sh->pulls = loci__pull_cache_new();
+	return sh->leases && sh->pulls ? 0 : loci__err_nomem(err);
 }
 
 void loci__sessions_expire(struct loci__shared *sh, const struct loci_log *log)

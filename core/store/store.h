@@ -8,6 +8,7 @@
 #define LOCI_STORE_STORE_H
 
 #include "core/store/lease.h"
+#include "core/store/pulled.h"
 #include "core/store/session_note.h"
 #include "core/store/txn.h"
 #include "core/store/writer.h"
@@ -26,6 +27,7 @@ struct loci__shared {
 	struct loci_blobs *blobs;
 	struct loci__writer *writer;
 	struct loci__lease_cache *leases;
+	struct loci__pull_cache *pulls;
 	uint64_t session_age_s;
 	char boot[LOCI_BOOT_ID_MAX]; /* of this kernel; "": not known */
 	unsigned char *alive;        /* a page that reads 0 in a forked child */

@@ -205,6 +205,34 @@ void image_push(struct loci_store *st, const char *repo, const struct image *im,
 	assert_loci_ok(image_put(st, repo, im, tag, 0, NULL, &e_));
 }
 
+struct loci_digest index_push(struct loci_store *st, const char *repo, const struct image *images,
+                              size_t n, const char *tag)
+{
+	loci__cleanup_buf struct loci_buf b = LOCI_BUF_INIT(1 << 20);
+	struct loci_manifest_put_result res;
+	char text[LOCI_DIGEST_STR_MAX];
+	loci__buf_puts(&b, "{\"schemaVersion\":2,\"mediaType\":\"" LOCI_MEDIA_OCI_INDEX
+	                   "\",\"manifests\":[");
+	for (size_t i = 0; i < n; i++) {
+		loci_digest_format(&images[i].digest, text);
+		loci__buf_printf(&b,
+		                 "%s{\"mediaType\":\"" LOCI_MEDIA_OCI_MANIFEST
+		                 "\",\"digest\":\"%s\",\"size\":%zu}",
+		                 i ? "," : "", text, images[i].n);
+	}
+	loci__buf_puts(&b, "]}");
+	struct loci_manifest_put put = {
+	        .struct_size = sizeof(put),
+	        .media_type = LOCI_MEDIA_OCI_INDEX,
+	        .bytes = b.p,
+	        .n = b.len,
+	        .tags = &tag,
+	        .n_tags = tag ? 1 : 0,
+	};
+	assert_loci_ok(loci_manifest_put(st, repo, &put, &res, &e_));
+	return res.digest;
+}
+
 /* ---- children -------------------------------------------------------------------------------- */
 
 pid_t child_start(int (*fn)(void *arg), void *arg)

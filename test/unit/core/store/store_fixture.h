@@ -75,6 +75,10 @@ void image_push(struct loci_store *st, const char *repo, const struct image *im,
 int image_put(struct loci_store *st, const char *repo, const struct image *im, const char *tag,
               unsigned flags, struct loci_manifest_put_result *res, struct loci_error *err);
 
+/* An index over the images, which are in the repository. */
+struct loci_digest index_push(struct loci_store *st, const char *repo, const struct image *images,
+                              size_t n, const char *tag);
+
 /* Runs fn in a forked child; the store must not be open here. */
 pid_t child_start(int (*fn)(void *arg), void *arg);
 int child_wait(pid_t pid); /* exit status, or 128 + signal */

@@ -7,6 +7,8 @@
 #include "fault.h"
 #include "store_fixture.h"
 
+#include "loci/inventory.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@
 struct told {
 	bool opened;
 	bool config, layer, upload, adopt, mount, image, second, retag, untag, gone, pulled;
+	bool tracked, swept;
 };
 
 static const char config_text[] = "{\"config\":1}";
@@ -96,6 +99,25 @@ static bool upload_in_halves(struct loci_store *st, const struct loci_digest *wa
 	return true;
 }
 
+/* What retention does: a tag and a manifest that nothing holds, in one transaction. */
+static bool sweep(struct loci_store *st, const struct story *s)
+{
+	struct loci_removal r[] = {
+	        {.tag = "old", .digest = s->second.digest},
+	        {.digest = s->first.digest, .flags = LOCI_REMOVE_IF_LOOSE},
+	};
+	if (image_put(st, "s", &s->second, "old", LOCI_MANIFEST_PUT_SPARSE, NULL, NULL) < 0 ||
+	    image_put(st, "s", &s->first, NULL, LOCI_MANIFEST_PUT_SPARSE, NULL, NULL) < 0)
+		return false;
+	if (loci_remove_if(st, "s", r, 2, NULL) < 0) {
+		assert_false(r[0].removed || r[1].removed);
+		assert_true(has_tag(st, "s", "old", &s->second.digest));
+		return false;
+	}
+	assert_true(r[0].removed && r[1].removed);
+	return true;
+}
+
 static void live(struct loci_store *st, struct story *s, struct told *t)
 {
 	struct loci_digest d;
@@ -111,6 +133,8 @@ static void live(struct loci_store *st, struct story *s, struct told *t)
 	t->untag = loci_tag_delete(st, "r", "v2", NULL) == 0;
 	t->gone = loci_manifest_delete(st, "r", &s->first.digest, NULL) == 0;
 	t->pulled = loci_image_put(st, &s->pulled, NULL) == 0;
+	t->tracked = loci_pulls_track(st, true, NULL) == 0;
+	t->swept = sweep(st, s);
 }
 
 static bool has_manifest(struct loci_store *st, const struct loci_digest *d)
@@ -151,6 +175,13 @@ static void check(struct loci_store *st, const struct story *s, const struct tol
 	assert_loci_ok(loci_tag_foreach(st, "r", NULL, count, &tags, &e_));
 	assert_int_equal(tags, (t->retag || first_there) + (t->second && !t->untag));
 	assert_int_equal(loci_image_get(st, NULL, &image, NULL) == 0, t->pulled);
+	uint64_t since;
+	assert_loci_ok(loci_pulls_since(st, &since, &e_));
+	assert_int_equal(since != 0, t->tracked);
+	if (t->swept) {
+		assert_true(loci_repo_exists(st, "s"));
+		assert_false(has_tag(st, "s", "old", &s->second.digest));
+	}
 	assert_usage_is_right(st);
 }
 
@@ -177,13 +208,15 @@ static bool run_with(enum fault_kind kind, unsigned at)
 	live(f->st, &s, &again);
 	assert_true(again.config && again.layer && again.upload && again.mount && again.image);
 	assert_true(again.adopt);
-	assert_true(again.second && again.retag && again.untag && again.gone && again.pulled);
+	assert_true(again.second && again.retag && again.untag && again.gone && again.pulled &&
+	            again.tracked && again.swept);
 	check(f->st, &s, &again);
 	story_done(&s);
 	assert_int_equal(fixture_teardown((void **)&f), 0);
 	if (kind == FAULT_AGAIN && happened)
 		assert_true(told.config && told.layer && told.upload && told.mount && told.image &&
-		            told.second && told.retag && told.untag && told.gone && told.pulled);
+		            told.second && told.retag && told.untag && told.gone && told.pulled &&
+		            told.tracked && told.swept);
 	return happened;
 }
 
