@@ -4,6 +4,7 @@
 
 #include "core/base/cursor.h"
 #include "core/base/err.h"
+#include "loci/event.h"
 #include "registry/condition.h"
 #include "registry/manifest_sink.h"
 #include "registry/problem.h"
@@ -71,6 +72,8 @@ void loci__handle_manifest_get(struct loci__rq *rq, struct loci__rs *rs)
 		loci_manifest_bytes_free(m);
 		return;
 	}
+	if (!rq->head)
+		loci_event_pulled(rq->reg->store, rq->name, m, tag);
 	loci__rs_header_ref(rs, "x-content-type-options", "nosniff");
 	loci__rs_manifest_take(rs, m);
 }

@@ -6,6 +6,7 @@
 #include "registry/metrics.h"
 #include "registry/problem.h"
 #include "registry/route.h"
+#include "registry/sink.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +160,18 @@ static void dispatch(struct loci__rq *rq, struct loci__rs *rs)
 	row->handler(rq, rs);
 }
 
+/* With the client's name on what is changed, now and by the body that follows. */
+static void dispatch_for(const struct loci_http_request *http, struct loci__rq *rq,
+                         struct loci__rs *rs)
+{
+	const struct loci_origin origin = loci__origin_of(http);
+	const struct loci_origin *before = loci_origin_set(&origin);
+	dispatch(rq, rs);
+	loci_origin_set(before);
+	if (rs->sink)
+		rs->sink->origin = loci__origin_copy(&origin);
+}
+
 struct loci_http_response *loci_registry_handle(struct loci_registry *r,
                                                 const struct loci_http_request *http)
 {
@@ -176,6 +189,8 @@ struct loci_http_response *loci_registry_handle(struct loci_registry *r,
 	};
 	if (loci__target_parse(http->target, &target, &err) < 0)
 		loci__problem(&rq, rs, LOCI_ABOUT_TARGET, &err, NULL);
+	else if (loci_event_is_wanted(r->store, /* type= */ 0))
+		dispatch_for(http, &rq, rs);
 	else
 		dispatch(&rq, rs);
 	loci__policy_put(rq.policy);

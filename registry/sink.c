@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/sink.h"
 
+#include "core/base/cleanup.h"
+
 /* From here on the response no longer knows the sink. */
 static void detach(struct loci_http_sink *sink)
 {
@@ -20,14 +22,18 @@ int loci_http_sink_write(struct loci_http_sink *sink, const void *p, size_t n,
 
 void loci_http_sink_finish(struct loci_http_sink *take_sink, struct loci_http_response *rs)
 {
+	struct loci_origin *origin loci__cleanup_free = loci__steal_ptr(&take_sink->origin);
 	detach(take_sink);
+	const struct loci_origin *before = loci_origin_set(origin);
 	take_sink->kind->finish(take_sink, (struct loci__rs *)rs);
+	loci_origin_set(before);
 }
 
 void loci_http_sink_abort(struct loci_http_sink *sink)
 {
 	if (!sink)
 		return;
+	free(loci__steal_ptr(&sink->origin));
 	detach(sink);
 	sink->kind->abort(sink);
 }

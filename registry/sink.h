@@ -7,6 +7,7 @@
 #ifndef LOCI_REGISTRY_SINK_H
 #define LOCI_REGISTRY_SINK_H
 
+#include "registry/origin.h"
 #include "registry/response.h"
 
 struct loci__sink_kind {
@@ -20,7 +21,8 @@ struct loci__sink_kind {
 
 struct loci_http_sink {
 	const struct loci__sink_kind *kind;
-	struct loci__rs *rs; /* the response that it came in, NULL when that is gone */
+	struct loci__rs *rs;        /* the response that it came in, NULL when that is gone */
+	struct loci_origin *origin; /* who sends it, when somebody wants to know */
 };
 
 #endif

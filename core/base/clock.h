@@ -19,6 +19,13 @@ static inline uint64_t loci__clock_us(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
+/* Milliseconds since the epoch. */
+static inline uint64_t loci__clock_epoch_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
 /* Seconds since the epoch. */
 static inline uint64_t loci__clock_epoch(void)
 {

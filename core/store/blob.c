@@ -5,6 +5,7 @@
  * written without syncs (durability=relaxed) is looked at before it is promised, because a power
  * cut may have shortened its file, and one found short counts as absent until it is sent again.
  */
+#include "core/store/event.h"
 #include "core/store/store.h"
 
 #include "core/base/clock.h"
@@ -189,7 +190,18 @@ static int mount_op(struct loci__txn *t, void *arg, struct loci_error *err)
 	const struct blob_op *o = arg;
 	struct loci__blob_row row;
 	int rc = find(t, o->from, o->digest, &row, err);
-	return rc < 0 ? rc : loci__blob_link(t, o->repo, o->digest, o->lease_until, err);
+	if (rc == 0)
+		rc = loci__blob_link(t, o->repo, o->digest, o->lease_until, err);
+	if (rc < 0)
+		return rc;
+	const struct loci_event e = {
+	        .type = LOCI_EVENT_BLOB_MOUNT,
+	        .repo = o->repo,
+	        .digest = *o->digest,
+	        .size = row.size,
+	        .from_repo = o->from,
+	};
+	return loci__event_add(t, &e, err);
 }
 
 int loci_blob_mount(struct loci_store *st, const char *from_repo, const char *to_repo,
@@ -218,7 +230,10 @@ int loci__blob_unlink(struct loci__txn *t, const char *repo, const struct loci_d
 		return rc;
 	struct loci__key holder = loci__key_of_holder(d, LOCI_HOLDER_LINK, repo);
 	rc = loci__txn_del(t, LOCI_INDEX_HOLDER, &holder, err);
-	return rc < 0 && rc != LOCI_E_NOT_FOUND ? rc : count_link(t, repo, d, -1, err);
+	if (rc == 0 || rc == LOCI_E_NOT_FOUND)
+		rc = count_link(t, repo, d, -1, err);
+	const struct loci_event e = {.type = LOCI_EVENT_BLOB_DELETE, .repo = repo, .digest = *d};
+	return rc < 0 ? rc : loci__event_add(t, &e, err);
 }
 
 static int unlink_op(struct loci__txn *t, void *arg, struct loci_error *err)

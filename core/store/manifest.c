@@ -4,11 +4,13 @@
  * snapshot renewed, two look-ups, one allocation with a copy. (Handing out the map's own memory
  * would keep the snapshot open across a client's socket, and with it every page freed since.)
  */
+#include "core/store/event.h"
 #include "core/store/manifest_row.h"
 #include "core/store/pulled.h"
 #include "core/store/store.h"
 #include "core/store/usage.h"
 
+#include "core/base/cursor.h"
 #include "core/base/err.h"
 
 #include <stdlib.h>
@@ -150,7 +152,18 @@ int loci__tag_remove(struct loci__txn *t, const char *repo, const char *tag,
                      const struct loci_digest *d, struct loci_error *err)
 {
 	int rc = del_tag_rows(t, repo, tag, d, err);
-	return rc < 0 ? rc : loci__pulled_note_untagged(t, repo, d, err);
+	if (rc == 0)
+		rc = loci__pulled_note_untagged(t, repo, d, err);
+	if (rc < 0)
+		return rc;
+	const struct loci_event e = {
+	        .type = LOCI_EVENT_TAG_DELETE,
+	        .repo = repo,
+	        .digest = *d,
+	        .tags = &tag,
+	        .n_tags = 1,
+	};
+	return loci__event_add(t, &e, err);
 }
 
 static int del_tags_of(struct loci__txn *t, const char *repo, const struct loci_digest *d,
@@ -184,15 +197,49 @@ static int uncount_member(struct loci__txn *t, const char *repo, size_t bytes,
 	             : loci__txn_del(t, LOCI_INDEX_REPO, &k, err);
 }
 
+/* What is told of a manifest that goes, copied out: rows move with the first write. */
+struct removed {
+	size_t bytes;
+	char media_type[LOCI_MEDIA_TYPE_MAX + 1];
+};
+
+static int read_removed(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                        struct loci__manifest_row *ret_row, struct removed *ret,
+                        struct loci_error *err)
+{
+	struct loci__member_row member;
+	int rc = loci__member_row_get(t, repo, d, &member, err);
+	if (rc == 0)
+		rc = loci__manifest_row_get(t, d, ret_row, err);
+	if (rc < 0)
+		return rc;
+	ret->bytes = ret_row->bytes.n;
+	if (!loci__slice_copy(member.media_type.n ? member.media_type : ret_row->media_type,
+	                      ret->media_type, sizeof(ret->media_type)))
+		ret->media_type[0] = '\0';
+	return 0;
+}
+
+static int tell_removed(struct loci__txn *t, const char *repo, const struct loci_digest *d,
+                        const struct removed *r, struct loci_error *err)
+{
+	const struct loci_event e = {
+	        .type = LOCI_EVENT_MANIFEST_DELETE,
+	        .repo = repo,
+	        .digest = *d,
+	        .size = r->bytes,
+	        .media_type = r->media_type,
+	};
+	return loci__event_add(t, &e, err);
+}
+
 int loci__member_remove(struct loci__txn *t, const char *repo, const struct loci_digest *d,
                         struct loci_error *err)
 {
 	struct loci__manifest_row row;
+	struct removed removed;
 	struct loci__key member = loci__key_of_repo_digest(repo, d);
-	int rc = loci__txn_has(t, LOCI_INDEX_MEMBER, &member, err);
-	if (rc == 0)
-		rc = loci__manifest_row_get(t, d, &row, err);
-	size_t bytes = rc == 0 ? row.bytes.n : 0; /* the row moves with the first write */
+	int rc = read_removed(t, repo, d, &row, &removed, err);
 	if (rc == 0 && row.subject.alg) {
 		struct loci__key referrer = loci__key_of_repo_digest(repo, &row.subject);
 		loci__key_digest(&referrer, d);
@@ -207,7 +254,9 @@ int loci__member_remove(struct loci__txn *t, const char *repo, const struct loci
 		rc = loci__pulled_row_del(t, repo, d, err);
 	if (rc == 0)
 		rc = del_row(t, LOCI_INDEX_MEMBER, member, err);
-	return rc == 0 ? uncount_member(t, repo, bytes, err) : rc;
+	if (rc == 0)
+		rc = uncount_member(t, repo, removed.bytes, err);
+	return rc == 0 ? tell_removed(t, repo, d, &removed, err) : rc;
 }
 
 static int manifest_del_op(struct loci__txn *t, void *arg, struct loci_error *err)

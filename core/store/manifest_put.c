@@ -4,6 +4,7 @@
  * whether everything it refers to is in the repository, and writes the bytes, the membership, the
  * tags, the referrer's row and the links to its children.
  */
+#include "core/store/event.h"
 #include "core/store/manifest_row.h"
 #include "core/store/pulled.h"
 #include "core/store/store.h"
@@ -268,6 +269,20 @@ static int check_op(struct loci__txn *t, struct put_op *o, struct loci_error *er
 	return rc;
 }
 
+static int tell(struct loci__txn *t, const struct put_op *o, struct loci_error *err)
+{
+	const struct loci_event e = {
+	        .type = LOCI_EVENT_MANIFEST_PUSH,
+	        .repo = o->repo,
+	        .digest = o->digest,
+	        .size = o->put->n,
+	        .media_type = o->media_type,
+	        .tags = o->put->tags,
+	        .n_tags = o->put->n_tags,
+	};
+	return loci__event_add(t, &e, err);
+}
+
 static int put_op(struct loci__txn *t, void *arg, struct loci_error *err)
 {
 	struct put_op *o = arg;
@@ -282,7 +297,7 @@ static int put_op(struct loci__txn *t, void *arg, struct loci_error *err)
 		rc = foreach_ref(t, o, write_parent, err);
 	for (size_t i = 0; rc == 0 && i < o->put->n_tags; i++)
 		rc = write_tag(t, o, o->put->tags[i], err);
-	return rc;
+	return rc == 0 && o->repo ? tell(t, o, err) : rc;
 }
 
 /* ---- arguments ------------------------------------------------------------------------------- */

@@ -19,6 +19,7 @@
 #include "core/base/err.h"
 #include "core/base/hex.h"
 #include "core/base/rand.h"
+#include "core/store/event.h"
 
 #include <string.h>
 
@@ -291,7 +292,14 @@ static int commit_op(struct loci__txn *t, void *arg, struct loci_error *err)
 		if (rc < 0)
 			return rc;
 	}
-	return loci__blob_link(t, o->repo, o->digest, o->lease_until, err);
+	rc = loci__blob_link(t, o->repo, o->digest, o->lease_until, err);
+	const struct loci_event e = {
+	        .type = LOCI_EVENT_BLOB_PUSH,
+	        .repo = o->repo,
+	        .digest = *o->digest,
+	        .size = o->row.size,
+	};
+	return rc < 0 || !o->repo ? rc : loci__event_add(t, &e, err);
 }
 
 /* Whether the blob stands already, as durable as this store's promises. */

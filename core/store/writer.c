@@ -4,6 +4,7 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/histogram.h"
+#include "core/store/event.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +21,7 @@ struct op {
 	struct op *next;
 	loci__op_fn fn;
 	void *arg;
+	const struct loci_origin *origin; /* of the thread that waits */
 	bool durable;
 	bool posted; /* heap, arg too; nobody waits */
 	int rc;
@@ -39,6 +41,7 @@ struct loci__writer {
 	bool stop;
 	pthread_t thread;
 	uint64_t upkeep_at;
+	struct loci__bell *bell;
 	/* for those who watch */
 	atomic_uint_fast64_t n_queued;
 	struct loci__histogram batches;
@@ -71,6 +74,7 @@ static enum outcome run_ops(struct loci__txn *t, struct op *ops)
 {
 	for (struct op *o = ops; o; o = o->next) {
 		t->wrote = false;
+		t->origin = o->origin;
 		o->rc = o->fn(t, o->arg, &o->err);
 		if (t->damaged)
 			return t->damaged == LOCI_INDEX_AGAIN ? AGAIN : DONE;
@@ -108,6 +112,8 @@ static enum outcome run_once(struct loci__writer *w, bool durable, struct op *op
 		return AGAIN;
 	if (rc < 0)
 		fail_all(ops, rc, &err);
+	else if (t.has_events)
+		loci__bell_ring(w->bell);
 	return DONE;
 }
 
@@ -248,7 +254,7 @@ static int enqueue(struct loci__writer *w, struct op *o, struct loci_error *err)
 int loci__writer_run(struct loci__writer *w, bool durable, loci__op_fn fn, void *arg,
                      struct loci_error *err)
 {
-	struct op o = {.fn = fn, .arg = arg, .durable = durable};
+	struct op o = {.fn = fn, .arg = arg, .origin = loci__origin(), .durable = durable};
 	if (sem_init(&o.done, /* pshared= */ 0, 0) < 0)
 		return loci__err_sys(err, "make a semaphore");
 	int rc = enqueue(w, &o, err);
@@ -276,6 +282,11 @@ int loci__writer_post(struct loci__writer *w, loci__op_fn fn, void *take_arg,
 	return rc;
 }
 
+struct loci__bell *loci__writer_bell(const struct loci__writer *w)
+{
+	return w->bell;
+}
+
 uint64_t loci__writer_stats(const struct loci__writer *w, struct loci_histogram *ret_batches,
                             struct loci_histogram *ret_commits)
 {
@@ -288,8 +299,12 @@ int loci__writer_new(struct loci_index *ix, struct loci__guard guard, struct loc
                      struct loci_error *err)
 {
 	struct loci__writer *w = calloc(1, sizeof(*w));
-	if (!w)
+	struct loci__bell *bell = w ? loci__bell_new() : NULL;
+	if (!bell) {
+		free(w);
 		return loci__err_nomem(err);
+	}
+	w->bell = bell;
 	w->ix = ix;
 	w->guard = guard;
 	w->tail = &w->head;
@@ -312,5 +327,6 @@ void loci__writer_free(struct loci__writer *w)
 		pthread_join(w->thread, NULL);
 	pthread_cond_destroy(&w->work);
 	pthread_mutex_destroy(&w->lock);
+	loci__bell_free(w->bell);
 	free(w);
 }

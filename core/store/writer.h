@@ -10,6 +10,7 @@
 #include "loci/histogram.h"
 #include "loci/sys/index.h"
 
+struct loci__bell;
 struct loci__writer;
 
 /* May be run several times (the transaction is begun again): depends on arg and the index alone. An
@@ -34,6 +35,8 @@ int loci__writer_run(struct loci__writer *w, bool durable, loci__op_fn fn, void 
 /* Never waits for a commit. take_arg is free()d after the run. BUSY when too much is queued. */
 int loci__writer_post(struct loci__writer *w, loci__op_fn fn, void *take_arg,
                       struct loci_error *err);
+/* Rung after each commit with events; the writer's. */
+struct loci__bell *loci__writer_bell(const struct loci__writer *w);
 /* How long the queue is, and what became of it so far; both histograms zeroed before. */
 uint64_t loci__writer_stats(const struct loci__writer *w, struct loci_histogram *ret_batches,
                             struct loci_histogram *ret_commits);

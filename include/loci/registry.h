@@ -33,7 +33,8 @@ struct loci_http_request {
 	const char *peer;   /* textual address of the client, or NULL */
 	const struct loci_http_header *headers;
 	size_t n_headers;
-	uint64_t body_length; /* bytes; 0: none; LOCI_BODY_UNKNOWN: chunked */
+	uint64_t body_length;   /* bytes; 0: none; LOCI_BODY_UNKNOWN: chunked */
+	const char *request_id; /* what logs and events call it, or NULL */
 };
 
 /** Wants the request's body. write and finish may block (hash, disk, sync): call them on a worker.

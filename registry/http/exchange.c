@@ -48,6 +48,7 @@ struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head
 	        .headers = ex->head.headers,
 	        .n_headers = ex->head.n_headers,
 	        .body_length = ex->head.body_length,
+	        .request_id = ex->id,
 	};
 	loci__body_init(ex);
 	return ex;

@@ -30,7 +30,9 @@ LOCI_BEGIN_DECLS
 	XX(IMAGE_LAST, "image-last") \
 	XX(LAYER, "layer")           \
 	XX(USAGE, "usage")           \
-	XX(PULLED, "pulled")
+	XX(PULLED, "pulled")         \
+	XX(EVENT, "event")           \
+	XX(EVENT_MARK, "event-mark")
 
 enum loci_index_table {
 #define LOCI_INDEX_TABLE_ENUM_(sym, name) LOCI_INDEX_##sym,
