@@ -10,7 +10,7 @@ RUN script/bootstrap build \
 
 FROM debian:12-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libh2o-evloop0.13 liblmdb0 libjansson4 libyaml-0-2 \
+    && apt-get install -y --no-install-recommends ca-certificates libh2o-evloop0.13 liblmdb0 libjansson4 libyaml-0-2 libarchive13 \
        libcurl4 libisal2 libzstd1 libssl3 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/ociregistry /out/usr/bin/ocipull /usr/bin/

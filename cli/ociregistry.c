@@ -16,7 +16,8 @@ static int check_config(const struct loci_invocation *inv, struct loci_error *er
 static const struct loci_command commands[] = {
         {.name = NULL, .summary = "Serve until SIGTERM or SIGINT", .run = loci__ociregistry_serve},
         {.name = "import",
-         .summary = "Take in images from a storage directory of registry:2",
+         .summary = "Take in images from a registry:2 directory, OCI layouts, or what docker save "
+                    "writes",
          .args = "SOURCE…",
          .min_args = 1,
          .max_args = LOCI_ARGS_UNLIMITED,

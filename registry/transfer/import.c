@@ -4,35 +4,63 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
+#include "registry/transfer/archive.h"
+#include "registry/transfer/beneath.h"
+#include "registry/transfer/docker_save.h"
+#include "registry/transfer/layout.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
+static int import_layout(struct loci__import *im, int dirfd, struct loci_error *err)
+{
+	const struct loci__source src = {.dirfd = dirfd, .path = loci__layout_path};
+	loci__cleanup_free char *layout = NULL, *index = NULL;
+	size_t layout_n, n;
+	int rc = loci__beneath_read(dirfd, LOCI_LAYOUT_FILE, LOCI_LAYOUT_FILE_MAX, &layout,
+	                            &layout_n, err);
+	if (rc == 0)
+		rc = loci__layout_check_version(layout, layout_n, err);
+	if (rc == 0)
+		rc = loci__beneath_read(dirfd, LOCI_LAYOUT_INDEX, LOCI_LAYOUT_INDEX_MAX, &index, &n,
+		                        err);
+	return rc < 0 ? rc : loci__layout_import(im, &src, index, n, err);
+}
+
 static int import_directory(struct loci__import *im, int dirfd, const char *source,
                             struct loci_error *err)
 {
 	loci__cleanup_close int v2_fd = -1;
+	if (faccessat(dirfd, LOCI_LAYOUT_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return import_layout(im, dirfd, err);
+	if (faccessat(dirfd, LOCI_DOCKER_SAVE_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return loci__saved_import_directory(im, dirfd, err);
 	int rc = loci__registry2_find(dirfd, &v2_fd, err);
 	if (rc == 0)
 		return loci__registry2_import(im, v2_fd, err);
 	if (rc != LOCI_E_NOT_FOUND)
 		return rc;
 	return loci__err_set(err, LOCI_E_INVALID,
-	                     "'%s' is no storage directory of registry:2 "
-	                     "(docker/registry/v2/repositories)",
+	                     "'%s' is neither an OCI layout (" LOCI_LAYOUT_FILE
+	                     "), nor a storage directory of registry:2 "
+	                     "(docker/registry/v2/repositories), nor an unpacked docker save "
+	                     "(" LOCI_DOCKER_SAVE_FILE ")",
 	                     source);
 }
 
 static int import_path(struct loci__import *im, const char *source, struct loci_error *err)
 {
-	loci__cleanup_close int fd = open(source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct stat st;
+	if (!strcmp(source, "-"))
+		return loci__archive_import(im, STDIN_FILENO, err);
+	loci__cleanup_close int fd = open(source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return loci__err_sys(err, "open '%s'", source);
 	if (S_ISDIR(st.st_mode))
 		return import_directory(im, fd, source, err);
-	return loci__err_set(err, LOCI_E_INVALID, "'%s': expected a directory", source);
+	int rc = loci__archive_import(im, fd, err);
+	return rc < 0 ? loci__err_prefix(err, rc, "'%.200s'", source) : 0;
 }
 
 static int check_opts(struct loci_import_opts *o, struct loci_error *err)

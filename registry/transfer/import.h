@@ -23,6 +23,7 @@ struct loci__import {
 	struct loci_store *st;
 	struct loci_import_opts opts;
 	struct loci_transfer_counts *counts;
+	bool met_schema1;             /* what fails now does so for that reason */
 	char repo[LOCI_REPO_MAX + 1]; /* where images go at the moment */
 	/* Digests that this repository has got from here: a direct-mapped table that saves looking
 	 * again at what many manifests share. */
@@ -36,6 +37,11 @@ int loci__import_set_repo(struct loci__import *im, const char *name, struct loci
 int loci__import_take(struct loci__import *im, const struct loci__source *src,
                       const struct loci_digest *d, const char *media_type, const char *tag,
                       struct loci_error *err);
+/* A file of no repository yet; counted. */
+int loci__import_adopt(struct loci__import *im, int fd, const struct loci_digest *d, uint64_t size,
+                       struct loci_error *err);
+/* How size bytes of a blob came in (enum loci_adopt_way). */
+void loci__import_count(struct loci__import *im, int way, uint64_t size);
 /* What becomes of an image that failed with rc: 0 when it was told and the rest goes on, else the
  * code that ends the import. */
 int loci__import_failed(struct loci__import *im, const char *tag, const struct loci_digest *d,

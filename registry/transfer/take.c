@@ -12,6 +12,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
 #include "core/base/fs.h"
+#include "core/base/json.h"
 #include "registry/transfer/beneath.h"
 
 #include <string.h>
@@ -87,7 +88,8 @@ int loci__import_failed(struct loci__import *im, const char *tag, const struct l
 {
 	if (ends_everything(rc))
 		return rc;
-	bool schema1 = rc == LOCI_E_UNSUPPORTED;
+	bool schema1 = im->met_schema1;
+	im->met_schema1 = false;
 	*(schema1 ? &im->counts->schema1 : &im->counts->failed) += 1;
 	struct loci_error why = *err;
 	return tell(im, schema1 ? LOCI_TRANSFER_SCHEMA1 : LOCI_TRANSFER_FAILED, tag, d, &why, err);
@@ -142,7 +144,7 @@ static int read_manifest(struct loci__import *im, const struct loci__source *src
 
 /* ---- blobs ----------------------------------------------------------------------------------- */
 
-static void count_blob(struct loci__import *im, int way, uint64_t size)
+void loci__import_count(struct loci__import *im, int way, uint64_t size)
 {
 	struct loci_transfer_counts *c = im->counts;
 	*(way == LOCI_ADOPTED_PRESENT ? &c->blobs_present : &c->blobs) += 1;
@@ -154,12 +156,23 @@ static void count_blob(struct loci__import *im, int way, uint64_t size)
 		c->bytes_copied += size;
 }
 
-static unsigned adopt_flags(const struct loci__import *im, const struct loci__source *src)
+static unsigned adopt_flags(const struct loci__import *im, bool links_are_the_rule)
 {
-	bool link =
-	        (src->link || has_flag(im, LOCI_IMPORT_LINK)) && !has_flag(im, LOCI_IMPORT_COPY);
+	bool link = (links_are_the_rule || has_flag(im, LOCI_IMPORT_LINK)) &&
+	            !has_flag(im, LOCI_IMPORT_COPY);
 	return (link ? LOCI_ADOPT_LINK : 0) |
 	       (has_flag(im, LOCI_IMPORT_TRUST) ? LOCI_ADOPT_TRUST : 0);
+}
+
+int loci__import_adopt(struct loci__import *im, int fd, const struct loci_digest *d, uint64_t size,
+                       struct loci_error *err)
+{
+	int way;
+	unsigned flags = adopt_flags(im, /* links_are_the_rule= */ false);
+	int rc = loci_blob_adopt(im->st, /* repo= */ NULL, fd, d, flags, &way, err);
+	if (rc == 0)
+		loci__import_count(im, way, size);
+	return rc;
 }
 
 /* Counts what would be done. */
@@ -168,11 +181,11 @@ static int look_at_blob(struct loci__import *im, const struct loci__source *src,
 {
 	uint64_t there;
 	bool present = loci_blob_stat(im->st, /* repo= */ NULL, d, &there, /* err= */ NULL) == 0;
-	count_blob(im,
-	           present                                  ? LOCI_ADOPTED_PRESENT
-	           : adopt_flags(im, src) & LOCI_ADOPT_LINK ? LOCI_ADOPTED_LINK
-	                                                    : LOCI_ADOPTED_COPY,
-	           size);
+	loci__import_count(im,
+	                   present                                        ? LOCI_ADOPTED_PRESENT
+	                   : adopt_flags(im, src->link) & LOCI_ADOPT_LINK ? LOCI_ADOPTED_LINK
+	                                                                  : LOCI_ADOPTED_COPY,
+	                   size);
 	return 0;
 }
 
@@ -191,10 +204,10 @@ static int take_blob(struct loci__import *im, const struct loci__source *src,
 	if (rc == 0 && has_flag(im, LOCI_IMPORT_DRY_RUN))
 		rc = look_at_blob(im, src, &desc->digest, size);
 	else if (rc == 0) {
-		rc = loci_blob_adopt(im->st, im->repo, fd, &desc->digest, adopt_flags(im, src),
-		                     &way, err);
-		if (rc == 0)
-			count_blob(im, way, size);
+		rc = loci_blob_adopt(im->st, im->repo, fd, &desc->digest,
+		                     adopt_flags(im, src->link), &way, err);
+		if (rc == 0 && src->dirfd >= 0) /* else it was counted when it came */
+			loci__import_count(im, way, size);
 	}
 	if (rc < 0)
 		return rc;
@@ -281,6 +294,15 @@ static int put(struct loci__import *im, const struct loci_digest *d, const char 
 	return rc;
 }
 
+static bool is_schema1(const char *bytes, size_t n)
+{
+	const struct loci_json_limits limits = {LOCI_MANIFEST_SIZE_MAX, 64};
+	loci__cleanup_json json_t *doc = NULL;
+	if (loci__json_parse(bytes, n, &limits, "manifest", &doc, /* err= */ NULL) < 0)
+		return false;
+	return json_integer_value(json_object_get(doc, "schemaVersion")) == 1;
+}
+
 static int take_manifest(struct loci__import *im, const struct loci__source *src,
                          const struct loci_digest *d, const char *media_type, const char *tag,
                          unsigned depth, struct loci_error *err)
@@ -297,6 +319,8 @@ static int take_manifest(struct loci__import *im, const struct loci__source *src
 	int rc = read_manifest(im, src, d, &bytes, &n, err);
 	if (rc == 0)
 		rc = loci_manifest_parse(bytes, n, media_type, &m, err);
+	if (rc == LOCI_E_UNSUPPORTED)
+		im->met_schema1 = is_schema1(bytes, n);
 	if (rc == 0 && !done)
 		rc = take_below(im, src, m, depth, err);
 	if (rc == 0)

@@ -46,7 +46,7 @@ THIRD_PARTY = {  # header, the one folder that includes it
     r"openssl/(ssl|err|x509.*|pem)\.h": ["registry/http"],
     r"openssl/.*": ["core/base"],
     r"curl/.*": ["puller"],
-    r"archive(_entry)?\.h": ["unpack"],
+    r"archive(_entry)?\.h": ["unpack", "registry/transfer"],
     r"isa-l(/.*)?\.h|isa-l\.h|igzip_lib\.h": ["unpack"],
     r"zlib\.h|zstd(_errors)?\.h|lzma\.h|bzlib\.h": ["unpack"],
     r"lmdb\.h": ["core/store"],
