@@ -24,17 +24,26 @@ struct loci_ociregistry_settings {
 	/* storage */
 	int durability;
 	uint64_t lease_ms, map_size;
+	uint64_t upload_expiry_ms, upload_check_ms;
 	unsigned max_readers;
 	bool force_remote;
+	/* limits */
+	uint64_t max_uploads, max_upload_bytes;
 	struct {
 		char *repo;
 		bool link, copy, trust, keep_tags, dry_run;
 	} import;
 	/* read-only */
 	char *reason;
+	struct {
+		int format; /* enum loci_ociregistry_format */
+		uint64_t older_than_ms;
+	} upload;
 };
+enum loci_ociregistry_format { LOCI_OCIREGISTRY_TABLE = 0, LOCI_OCIREGISTRY_JSON };
 
 extern const struct loci_option loci__ociregistry_options[];
+extern const struct loci_option loci__ociregistry_upload_options[];
 extern const struct loci_option loci__ociregistry_import_options[];
 
 /* The store of --store, with what the settings say of it. */
@@ -45,6 +54,11 @@ int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_
 struct loci_registry_opts loci__ociregistry_registry_opts(const struct loci_ociregistry_settings *s,
                                                           const struct loci_log *log);
 
+/* The same, and an error when there is none. */
+int loci__ociregistry_open_existing_store(const struct loci_invocation *inv,
+                                          struct loci_store **ret, struct loci_error *err);
+
+int loci__ociregistry_upload(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_error *err);
 /* On SIGHUP: reads file and environment again and applies what may change. */

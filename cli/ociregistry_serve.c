@@ -27,8 +27,8 @@ LOCI_DEFINE_CLEANUP(free_server, struct loci_http_server, loci_http_server_free)
 
 /* ---- making the parts ---------------------------------------------------------------------- */
 
-int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_store **ret,
-                                 struct loci_error *err)
+static int open_store(const struct loci_invocation *inv, unsigned flags, struct loci_store **ret,
+                      struct loci_error *err)
 {
 	const S *s = inv->settings;
 	const struct loci_store_opts o = {
@@ -40,9 +40,25 @@ int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_
 	        .map_size = s->map_size,
 	        .max_readers = s->max_readers,
 	        .lease_s = (unsigned)(s->lease_ms / 1000),
-	        .flags = s->force_remote ? LOCI_STORE_FORCE_REMOTE : 0,
+	        .flags = flags | (s->force_remote ? LOCI_STORE_FORCE_REMOTE : 0),
+	        .max_uploads = s->max_uploads,
+	        .max_upload_bytes = s->max_upload_bytes,
+	        .upload_expiry_s = (unsigned)(s->upload_expiry_ms / 1000),
+	        .upload_check_s = (unsigned)(s->upload_check_ms / 1000),
 	};
 	return loci_store_open(s->store, &o, ret, err);
+}
+
+int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_store **ret,
+                                 struct loci_error *err)
+{
+	return open_store(inv, /* flags= */ 0, ret, err);
+}
+
+int loci__ociregistry_open_existing_store(const struct loci_invocation *inv,
+                                          struct loci_store **ret, struct loci_error *err)
+{
+	return open_store(inv, LOCI_STORE_NO_CREATE, ret, err);
 }
 
 struct loci_registry_opts loci__ociregistry_registry_opts(const S *s, const struct loci_log *log)

@@ -20,6 +20,7 @@ static const struct loci__problem_row rows[] = {
         {LOCI_ABOUT_UPLOAD, LOCI_E_UNSUPPORTED, 400, "UNSUPPORTED"},
         {LOCI_ABOUT_UPLOAD, LOCI_E_RANGE, 416, "BLOB_UPLOAD_INVALID"},
         {LOCI_ABOUT_UPLOAD, LOCI_E_TOO_LARGE, 413, "SIZE_INVALID"},
+        {LOCI_ABOUT_ROOM, LOCI_E_BUSY, 429, "TOOMANYREQUESTS"},
         {LOCI_ABOUT_MANIFEST, LOCI_E_NOT_FOUND, 404, "MANIFEST_UNKNOWN"},
         {LOCI_ABOUT_PUT, LOCI_E_NOT_FOUND, 400, "MANIFEST_BLOB_UNKNOWN"},
         {LOCI_ABOUT_PUT, LOCI_E_INVALID, 400, "MANIFEST_INVALID"},
@@ -74,7 +75,7 @@ void loci__problem_late(const struct loci_registry *reg, struct loci__rs *rs, in
 			                 loci__array_len(fields));
 	}
 	loci__rs_error(rs, row->status, row->spec_code, message, detail);
-	if (row->status == 503)
+	if (row->status == 503 || row->status == 429)
 		loci__rs_header_ref(rs, "retry-after", "1");
 }
 

@@ -15,6 +15,7 @@ enum loci__about {
 	LOCI_ABOUT_NAME, /* a repository */
 	LOCI_ABOUT_BLOB,
 	LOCI_ABOUT_UPLOAD,   /* a session and what is sent to it */
+	LOCI_ABOUT_ROOM,     /* for one more session, or more bytes; BUSY: a limit of the store */
 	LOCI_ABOUT_MANIFEST, /* one that is asked for */
 	LOCI_ABOUT_PUT,      /* one that is pushed; NOT_FOUND: what it refers to */
 	LOCI_ABOUT_TAG,

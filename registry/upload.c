@@ -17,6 +17,13 @@ static void fail(const struct loci__rq *rq, struct loci__rs *rs, const struct lo
 	loci__problem(rq, rs, LOCI_ABOUT_UPLOAD, err, rq->reference[0] ? rq->reference : rq->name);
 }
 
+/* Of a new session. BUSY: the store has as many, or as much in them, as it may. */
+static void fail_begin(const struct loci__rq *rq, struct loci__rs *rs, const struct loci_error *err)
+{
+	int about = err->code == LOCI_E_BUSY ? LOCI_ABOUT_ROOM : LOCI_ABOUT_UPLOAD;
+	loci__problem(rq, rs, about, err, rq->name);
+}
+
 /* Of taking up a session: what is no id of ours is as good as unknown. */
 static void fail_session(const struct loci__rq *rq, struct loci__rs *rs, struct loci_error *err)
 {
@@ -63,7 +70,7 @@ static void post_whole(const struct loci__rq *rq, const char *digest, struct loc
 	if (!loci__rq_parse_digest(rq, digest, &o.digest, rs) || !check_size(rq, 0, rs))
 		return;
 	if (loci_upload_begin(rq->reg->store, rq->name, o.digest.alg, &up, &err) < 0)
-		fail(rq, rs, &err);
+		fail_begin(rq, rs, &err);
 	else
 		receive(rq, up, &o, rs);
 }
@@ -74,7 +81,7 @@ static void post_session(const struct loci__rq *rq, int alg, struct loci__rs *rs
 	struct loci_upload *up;
 	struct loci_error err;
 	if (loci_upload_begin(rq->reg->store, rq->name, alg, &up, &err) < 0) {
-		fail(rq, rs, &err);
+		fail_begin(rq, rs, &err);
 		return;
 	}
 	rs->http.status = 202;

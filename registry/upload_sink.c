@@ -36,7 +36,9 @@ static void sink_free(struct upload_sink *s, bool discard)
 
 static int fail(struct upload_sink *s, struct loci__rs *rs, const struct loci_error *err)
 {
-	loci__problem_late(s->reg, rs, LOCI_ABOUT_UPLOAD, err, s->id);
+	/* The session is held: BUSY can only be the limit of what all of them hold. */
+	int about = err->code == LOCI_E_BUSY ? LOCI_ABOUT_ROOM : LOCI_ABOUT_UPLOAD;
+	loci__problem_late(s->reg, rs, about, err, s->id);
 	return err->code;
 }
 

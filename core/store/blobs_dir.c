@@ -17,6 +17,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/base/cursor.h"
 #include "core/base/err.h"
 #include "core/base/fs.h"
 #include "core/base/hex.h"
@@ -26,13 +27,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 
 #define DIR_MODE       0700
 #define BLOB_MODE      0600
 #define FANOUT         256
 #define TAKE_TRIES_MAX 16
 #define TURN_NAME      "../run/.uploads-looked-at" /* from uploads/ */
-#define TURNS_AN_AGE   168                         /* of the 7 days: one an hour */
+#define TURN_MAX       32                          /* bytes of its content: an age */
+#define DEFAULT_AGE_S  (7 * 24 * 3600)
+#define LOCK_TRIES_MAX 20
+#define LOCK_PAUSE_NS  1000000
 #define NOTE_NAME_MAX  (1 + LOCI_SESSION_NAME_MAX)
 #define BLOB_PATH_MAX  (2 + 1 + 2 * 64 + 1) /* "ab/abcd…" */
 #define ALGS           3                    /* index 0 stays empty */
@@ -234,6 +239,18 @@ static int dir_session_share(struct loci_blobs *base, const char *name, int fd, 
 	return 0;
 }
 
+/* Somebody who only looks whether it is held has it for some microseconds. */
+static int lock(int fd)
+{
+	static const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+	int rc = flock(fd, LOCK_EX | LOCK_NB);
+	for (int i = 0; rc < 0 && errno == EWOULDBLOCK && i < LOCK_TRIES_MAX; i++) {
+		nanosleep(&pause, /* rem= */ NULL);
+		rc = flock(fd, LOCK_EX | LOCK_NB);
+	}
+	return rc;
+}
+
 /* 1: the file that is locked is not the name's any more. */
 static int try_take(struct dir_blobs *b, struct dir_session *s, struct loci_error *err)
 {
@@ -241,7 +258,7 @@ static int try_take(struct dir_blobs *b, struct dir_session *s, struct loci_erro
 	s->fd = openat(b->uploads_fd, s->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (s->fd < 0)
 		return session_err(s, "open", err);
-	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
+	if (lock(s->fd) < 0)
 		return errno == EWOULDBLOCK
 		               ? loci__err_set(err, LOCI_E_BUSY,
 		                               "upload session '%s' is being written", s->name)
@@ -469,21 +486,28 @@ static bool is_older(const struct stat *st, uint64_t age_s)
 	return (uint64_t)st->st_mtime + age_s <= loci__clock_epoch();
 }
 
-/* 1 when it was removed. */
-static int expire_one(struct dir_blobs *b, const char *name, uint64_t age_s)
+static int too_young(const char *name, struct loci_error *err)
 {
+	return loci__err_set(err, LOCI_E_BUSY, "upload session '%s' was written to", name);
+}
+
+static int dir_session_remove(struct loci_blobs *base, const char *name, uint64_t age_s,
+                              struct loci_error *err)
+{
+	struct dir_blobs *b = dir_of(base);
 	struct stat st;
-	if (fstatat(b->uploads_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-	    !is_older(&st, age_s))
-		return 0;
-	loci__cleanup_close int fd =
-	        openat(b->uploads_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fstatat(b->uploads_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return loci__err_sys(err, "find upload session '%s'", name);
+	if (!S_ISREG(st.st_mode) || !is_older(&st, age_s))
+		return too_young(name, err);
+	struct loci_session *s;
+	int rc = dir_session_take(base, name, &s, err);
+	if (rc < 0)
+		return rc;
 	/* Looked at again under the lock: somebody may have written to it just before. */
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0 ||
-	    !is_older(&st, age_s))
-		return 0;
-	drop_note(b, name);
-	return unlinkat(b->uploads_fd, name, 0) == 0;
+	bool may_go = fstat(session_of(s)->fd, &st) == 0 && is_older(&st, age_s);
+	dir_session_close(s, /* discard= */ may_go);
+	return may_go ? 0 : too_young(name, err);
 }
 
 /* A note whose session is a blob by now: its holder died between the rename and the removal. */
@@ -496,38 +520,125 @@ static void expire_note(struct dir_blobs *b, const char *name, uint64_t age_s)
 		unlinkat(b->uploads_fd, name, 0);
 }
 
-/* Looking at every session is not for every open: one process has the turn now and then. */
-static bool is_turn(struct dir_blobs *b, uint64_t age_s)
+/* The age that somebody who knew one left in the file of turns. */
+static uint64_t last_age(int turn_fd)
+{
+	char text[TURN_MAX];
+	uint64_t age_s;
+	ssize_t n = turn_fd < 0 ? 0 : loci__pread_full(turn_fd, text, sizeof(text), 0);
+	return n > 0 && loci__parse_u64(text, (size_t)n, &age_s) && age_s ? age_s : DEFAULT_AGE_S;
+}
+
+static void leave_age(int turn_fd, uint64_t age_s)
+{
+	char text[TURN_MAX];
+	int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)age_s);
+	if (ftruncate(turn_fd, 0) == 0)
+		(void)loci__pwrite_all(turn_fd, text, (size_t)n, 0);
+}
+
+/* Looking at every session is not for every open: one process has the turn now and then. The age
+ * stands in the same file: the puller and the runtime have no configuration that says it, and shall
+ * not give up what the registry keeps for longer. 0: not now. */
+static uint64_t take_turn(struct dir_blobs *b, uint64_t age_s, uint64_t every_s)
 {
 	struct stat st;
 	if (fstatat(b->uploads_fd, TURN_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    !is_older(&st, age_s / TURNS_AN_AGE) &&
+	    !is_older(&st, every_s) &&
 	    (uint64_t)st.st_mtime <= loci__clock_epoch()) /* else the clock went back */
-		return false;
+		return 0;
 	loci__cleanup_close int fd = openat(b->uploads_fd, TURN_NAME,
-	                                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, BLOB_MODE);
+	                                    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, BLOB_MODE);
+	if (!age_s)
+		age_s = last_age(fd);
+	else if (fd >= 0)
+		leave_age(fd, age_s);
 	if (fd >= 0)
 		(void)futimens(fd, /* now= */ NULL);
-	return true;
+	return age_s;
 }
 
-static int dir_session_expire(struct loci_blobs *base, uint64_t age_s, struct loci_error *err)
+/* Every name in uploads/, notes too, until fn says other than 0. */
+static int each_name(struct dir_blobs *b,
+                     int (*fn)(struct dir_blobs *b, const char *name, void *arg), void *arg,
+                     struct loci_error *err)
 {
-	struct dir_blobs *b = dir_of(base);
-	if (!is_turn(b, age_s))
-		return 0;
 	loci__cleanup_close int fd = openat(b->uploads_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	loci__cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir)
 		return loci__err_sys(err, "list the upload sessions");
 	loci__steal_fd(&fd);
-	int removed = 0;
-	for (struct dirent *e; (e = readdir(dir));)
-		if (e->d_name[0] == '.')
-			expire_note(b, e->d_name, age_s);
-		else if (strlen(e->d_name) < LOCI_SESSION_NAME_MAX)
-			removed += expire_one(b, e->d_name, age_s);
-	return removed;
+	int rc = 0;
+	for (struct dirent *e; rc == 0 && (e = readdir(dir));)
+		rc = fn(b, e->d_name, arg);
+	return rc;
+}
+
+static bool is_session_name(const char *name)
+{
+	return name[0] != '.' && strlen(name) < LOCI_SESSION_NAME_MAX;
+}
+
+struct expiry {
+	uint64_t age_s;
+	int removed;
+};
+
+static int expire_one(struct dir_blobs *b, const char *name, void *arg)
+{
+	struct expiry *x = arg;
+	if (name[0] == '.')
+		expire_note(b, name, x->age_s);
+	else if (is_session_name(name) &&
+	         dir_session_remove(&b->base, name, x->age_s, /* err= */ NULL) == 0)
+		x->removed++;
+	return 0;
+}
+
+static int dir_session_expire(struct loci_blobs *base, uint64_t age_s, uint64_t every_s,
+                              struct loci_error *err)
+{
+	struct expiry x = {.age_s = take_turn(dir_of(base), age_s, every_s)};
+	int rc = x.age_s ? each_name(dir_of(base), expire_one, &x, err) : 0;
+	return rc < 0 ? rc : x.removed;
+}
+
+/* ---- listing --------------------------------------------------------------------------------- */
+
+struct listing {
+	loci_session_fn fn;
+	void *arg;
+};
+
+static int list_one(struct dir_blobs *b, const char *name, void *arg)
+{
+	const struct listing *l = arg;
+	struct stat st;
+	if (!is_session_name(name) || fstatat(b->uploads_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(st.st_mode))
+		return 0;
+	const struct loci_session_info info = {
+	        .name = name, .size = (uint64_t)st.st_size, .written = (uint64_t)st.st_mtime};
+	return l->fn(l->arg, &info) ? LOCI_E_CALLBACK : 0;
+}
+
+static int dir_session_foreach(struct loci_blobs *base, loci_session_fn fn, void *arg,
+                               struct loci_error *err)
+{
+	struct listing l = {fn, arg};
+	int rc = each_name(dir_of(base), list_one, &l, err);
+	return rc == LOCI_E_CALLBACK ? loci__err_set(err, rc, "stopped by the callback") : rc;
+}
+
+/* Shared, so that two who look do not see each other; a taker tries again (lock). */
+static bool dir_session_is_held(struct loci_blobs *base, const char *name)
+{
+	loci__cleanup_close int fd =
+	        openat(dir_of(base)->uploads_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	if (fd >= 0)
+		flock(fd, LOCK_UN); /* by hand: see session_free */
+	return held;
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -557,6 +668,9 @@ static const struct loci_blobs_ops dir_ops = {
         .note_put = dir_note_put,
         .note_get = dir_note_get,
         .note_drop = dir_note_drop,
+        .session_foreach = dir_session_foreach,
+        .session_is_held = dir_session_is_held,
+        .session_remove = dir_session_remove,
         .session_expire = dir_session_expire,
 };
 

@@ -27,17 +27,18 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 
-#define STORE_MODE    0755
-#define PRIVATE_MODE  0700
-#define BOOT_ID_FILE  "/proc/sys/kernel/random/boot_id"
-#define PID_WAIT_MS   10000 /* docker's grace for a container that is stopped */
-#define SESSION_AGE_S (7 * 24 * 3600)
+#define STORE_MODE   0755
+#define PRIVATE_MODE 0700
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+#define PID_WAIT_MS  10000 /* docker's grace for a container that is stopped */
 
-#define DEFAULT_BLOB_SIZE     ((uint64_t)1 << 40)
-#define DEFAULT_MANIFEST_SIZE ((uint64_t)4 << 20)
-#define DEFAULT_MAP_SIZE      ((uint64_t)1 << 40)
-#define DEFAULT_READERS       1024
-#define DEFAULT_LEASE_S       (24 * 3600)
+#define DEFAULT_BLOB_SIZE      ((uint64_t)1 << 40)
+#define DEFAULT_MANIFEST_SIZE  ((uint64_t)4 << 20)
+#define DEFAULT_MAP_SIZE       ((uint64_t)1 << 40)
+#define DEFAULT_READERS        1024
+#define DEFAULT_UPLOADS        10000
+#define DEFAULT_UPLOAD_CHECK_S 3600
+#define DEFAULT_LEASE_S        (24 * 3600)
 
 static const char *const own_dirs[] = {"blobs", "uploads", "layers", "index", "run"};
 
@@ -164,6 +165,7 @@ static void shared_free(struct loci__shared *sh)
 	loci__writer_free(sh->writer);
 	loci__lease_cache_free(sh->leases);
 	loci__pull_cache_free(sh->pulls);
+	loci__session_count_free(sh->session_count);
 	if (sh->blobs)
 		sh->blobs->ops->close(sh->blobs);
 	if (sh->index)
@@ -254,24 +256,16 @@ static int shared_start(struct loci__shared *sh, const char *dir,
 	get_boot_id(sh, sys);
 	sh->leases = loci__lease_cache_new();
 	sh->pulls = loci__pull_cache_new();
-	return sh->leases && sh->pulls ? 0 : loci__err_nomem(err);
-}
-
-void loci__sessions_expire(struct loci__shared *sh, const struct loci_log *log)
-{
-	struct loci_error err;
-	int n = sh->blobs->ops->session_expire(sh->blobs, sh->session_age_s, &err);
-	if (n < 0)
-		loci__log_error(log, LOCI_LOG_WARN, "store", "clean uploads", &err);
-	else if (n > 0)
-		loci__log(log, LOCI_LOG_INFO, "store", "removed %d old upload sessions", n);
+	sh->session_count = loci__session_count_new(sh->blobs);
+	return sh->leases && sh->pulls && sh->session_count ? 0 : loci__err_nomem(err);
 }
 
 /* What dead processes left behind; never a reason not to open. */
-static void clean_up(struct loci__shared *sh, const struct loci_log *log)
+static void clean_up(struct loci__shared *sh, const struct loci_store_opts *opts)
 {
+	const struct loci_log *log = opts->log;
 	struct loci_error err;
-	loci__sessions_expire(sh, log);
+	loci__sessions_expire(sh, opts);
 	int n = loci__layers_clean(sh->layers_fd, &err);
 	if (n < 0)
 		loci__log_error(log, LOCI_LOG_WARN, "store", "clean layers", &err);
@@ -307,11 +301,10 @@ static int shared_get(int *take_dirfd, const char *dir, const struct loci_store_
 	*sh = (struct loci__shared){.dev = st.st_dev, .ino = st.st_ino, .refs = 1};
 	sh->dirfd = loci__steal_fd(take_dirfd);
 	sh->layers_fd = -1;
-	sh->session_age_s = sys->session_age_s;
 	int rc = shared_start(sh, dir, opts, sys, err);
 	if (rc < 0)
 		return rc;
-	clean_up(sh, opts->log);
+	clean_up(sh, opts);
 	sh->next = open_list;
 	open_list = sh;
 	*ret = loci__steal_ptr(&sh);
@@ -350,6 +343,10 @@ static void fill_opts(struct loci_store_opts *o, const struct loci_store_opts *g
 		o->max_readers = DEFAULT_READERS;
 	if (!o->lease_s)
 		o->lease_s = DEFAULT_LEASE_S;
+	if (!o->max_uploads)
+		o->max_uploads = DEFAULT_UPLOADS;
+	if (!o->upload_check_s)
+		o->upload_check_s = DEFAULT_UPLOAD_CHECK_S;
 }
 
 static struct loci__sys fill_sys(const struct loci__sys *given)
@@ -363,8 +360,6 @@ static struct loci__sys fill_sys(const struct loci__sys *given)
 		sys.remote_fs = loci__remote_fs_of;
 	if (!sys.pid_wait_ms)
 		sys.pid_wait_ms = PID_WAIT_MS;
-	if (!sys.session_age_s)
-		sys.session_age_s = SESSION_AGE_S;
 	return sys;
 }
 

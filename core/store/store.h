@@ -9,6 +9,7 @@
 
 #include "core/store/lease.h"
 #include "core/store/pulled.h"
+#include "core/store/session_count.h"
 #include "core/store/session_note.h"
 #include "core/store/txn.h"
 #include "core/store/writer.h"
@@ -28,7 +29,7 @@ struct loci__shared {
 	struct loci__writer *writer;
 	struct loci__lease_cache *leases;
 	struct loci__pull_cache *pulls;
-	uint64_t session_age_s;
+	struct loci__session_count *session_count;
 	char boot[LOCI_BOOT_ID_MAX]; /* of this kernel; "": not known */
 	unsigned char *alive;        /* a page that reads 0 in a forked child */
 };
@@ -45,8 +46,7 @@ struct loci__sys {
 	loci_blobs_open_fn blobs_open;
 	const char *(*remote_fs)(int dirfd); /* name of the network file system below, or NULL */
 	unsigned pid_wait_ms;
-	const char *boot_id;    /* as if the machine had been started again */
-	uint64_t session_age_s; /* older upload sessions are removed now and then */
+	const char *boot_id; /* as if the machine had been started again */
 };
 int loci__store_open_with(const char *dir, const struct loci_store_opts *opts,
                           const struct loci__sys *sys, struct loci_store **ret,
@@ -106,8 +106,8 @@ struct loci__digest_text loci__digest_text(const struct loci_digest *d);
 int loci__err_not_found(struct loci__txn *t, const char *repo, const char *what, const char *name,
                         struct loci_error *err);
 
-/* Removes upload sessions that are too old, when it is time to look. */
-void loci__sessions_expire(struct loci__shared *sh, const struct loci_log *log);
+/* upload_list.c: removes upload sessions that are too old, when it is time to look. */
+void loci__sessions_expire(struct loci__shared *sh, const struct loci_store_opts *opts);
 /* layer.c: the staging directories and locks of dead processes. */
 int loci__layers_clean(int layers_fd, struct loci_error *err);
 

@@ -30,9 +30,15 @@ static const char *repo_of(const struct loci_upload *up)
 	return up->repo[0] ? up->repo : NULL;
 }
 
+/* In all sessions; 0: no limit. */
+static uint64_t max_bytes_of(const struct loci_upload *up)
+{
+	return up->repo[0] ? up->st->opts.max_upload_bytes : 0;
+}
+
 /* ---- names ----------------------------------------------------------------------------------- */
 
-static bool is_uuid(const char *id)
+bool loci__is_upload_id(const char *id)
 {
 	if (strlen(id) != LOCI_UUID_MAX - 1)
 		return false;
@@ -44,9 +50,8 @@ static bool is_uuid(const char *id)
 	return true;
 }
 
-/* "<uuid>.<alg>.<repository's hash>" */
-static int session_name(const char *id, int alg, const char *repo, char name[LOCI_SESSION_NAME_MAX],
-                        struct loci_error *err)
+int loci__upload_name(const char *id, int alg, const char *repo, char name[LOCI_SESSION_NAME_MAX],
+                      struct loci_error *err)
 {
 	struct loci_digest d;
 	char hex[2 * REPO_HASH_LEN + 1];
@@ -59,6 +64,14 @@ static int session_name(const char *id, int alg, const char *repo, char name[LOC
 	return 0;
 }
 
+int loci__check_upload_id(const char *id, struct loci_error *err)
+{
+	if (loci__is_upload_id(id))
+		return 0;
+	return loci__err_set(err, LOCI_E_INVALID,
+	                     "upload session id: expected a UUID in lower case");
+}
+
 static int check_repo_arg(struct loci_store *st, const char *repo, struct loci_error *err)
 {
 	int rc = loci__store_check(st, err);
@@ -68,10 +81,7 @@ static int check_repo_arg(struct loci_store *st, const char *repo, struct loci_e
 static int check_id(struct loci_store *st, const char *repo, const char *id, struct loci_error *err)
 {
 	int rc = check_repo_arg(st, repo, err);
-	if (rc == 0 && !is_uuid(id))
-		rc = loci__err_set(err, LOCI_E_INVALID,
-		                   "upload session id: expected a UUID in lower case");
-	return rc;
+	return rc < 0 ? rc : loci__check_upload_id(id, err);
 }
 
 static int no_session(const char *id, struct loci_error *err)
@@ -101,21 +111,39 @@ static struct loci_upload *upload_alloc(struct loci_store *st, const char *repo,
 	return up;
 }
 
+/* What was imported is the operator's will: no limit holds it up. */
+static int make_session(struct loci_upload *up, int fd, int how, struct loci_error *err)
+{
+	struct loci__shared *sh = up->st->sh;
+	const struct loci_blobs_ops *ops = sh->blobs->ops;
+	bool is_clients = up->repo[0] && !how;
+	int rc = loci__session_count_begin(sh->session_count,
+	                                   is_clients ? up->st->opts.max_uploads : 0,
+	                                   is_clients ? max_bytes_of(up) : 0, err);
+	if (rc < 0)
+		return rc;
+	rc = how ? ops->session_share(sh->blobs, up->name, fd, how, &up->s, err)
+	         : ops->session_new(sh->blobs, up->name, &up->s, err);
+	if (rc < 0)
+		loci__session_count_end(sh->session_count, 0);
+	else
+		loci__session_count_grow(sh->session_count, up->s->size);
+	return rc;
+}
+
 /* how: enum loci_session_share of the file fd, or 0 for an empty session. */
 static int begin(struct loci_store *st, const char *repo, int alg, int fd, int how,
                  struct loci_upload **ret, struct loci_error *err)
 {
-	const struct loci_blobs_ops *ops = st->sh->blobs->ops;
 	loci__cleanup(upload_free_ptr) struct loci_upload *up = upload_alloc(st, repo, alg);
 	if (!up)
 		return loci__err_nomem(err);
 	up->started = loci__clock_epoch();
 	int rc = loci__rand_uuid(up->id, err);
 	if (rc == 0)
-		rc = session_name(up->id, alg, repo, up->name, err);
+		rc = loci__upload_name(up->id, alg, repo, up->name, err);
 	if (rc == 0)
-		rc = how ? ops->session_share(st->sh->blobs, up->name, fd, how, &up->s, err)
-		         : ops->session_new(st->sh->blobs, up->name, &up->s, err);
+		rc = make_session(up, fd, how, err);
 	if (rc < 0)
 		return rc;
 	up->offset = up->s->size;
@@ -139,7 +167,7 @@ int loci_upload_begin(struct loci_store *st, const char *repo, int alg, struct l
 		alg = LOCI_SHA256;
 	if (!loci_digest_alg_name(alg))
 		return loci__err_set(err, LOCI_E_UNSUPPORTED, "digest algorithm %d", alg);
-	loci__sessions_expire(st->sh, st->opts.log); /* what was given up, in a server that stays */
+	loci__sessions_expire(st->sh, &st->opts); /* what was given up, in a server that stays */
 	return begin(st, repo, alg, /* fd= */ -1, /* how= */ 0, ret, err);
 }
 
@@ -149,7 +177,7 @@ static int take(struct loci_upload *up, struct loci_error *err)
 	int rc = LOCI_E_NOT_FOUND;
 	for (int alg = LOCI_SHA256; alg <= LOCI_SHA512 && rc == LOCI_E_NOT_FOUND; alg++) {
 		up->alg = alg;
-		rc = session_name(up->id, alg, repo_of(up), up->name, err);
+		rc = loci__upload_name(up->id, alg, repo_of(up), up->name, err);
 		if (rc == 0)
 			rc = b->ops->session_take(b, up->name, &up->s, err);
 	}
@@ -194,7 +222,7 @@ int loci_upload_stat(struct loci_store *st, const char *repo, const char *id, ui
 		return rc;
 	rc = LOCI_E_NOT_FOUND;
 	for (int alg = LOCI_SHA256; alg <= LOCI_SHA512 && rc == LOCI_E_NOT_FOUND; alg++) {
-		rc = session_name(id, alg, repo, name, err);
+		rc = loci__upload_name(id, alg, repo, name, err);
 		if (rc == 0)
 			rc = st->sh->blobs->ops->session_stat(st->sh->blobs, name, &size, err);
 	}
@@ -229,6 +257,8 @@ void loci_upload_close(struct loci_upload *up, bool discard)
 		loci__upload_hash_keep(up);
 	if (up->s)
 		up->s->blobs->ops->session_close(up->s, discard);
+	if (discard && up->s)
+		loci__session_count_end(up->st->sh->session_count, up->offset);
 	upload_free(up);
 }
 
@@ -249,7 +279,9 @@ int loci_upload_write(struct loci_upload *up, const void *p, size_t n, struct lo
 		                     up->id);
 	if (n == 0)
 		return 0;
-	rc = loci__upload_hash_catch_up(up, err);
+	rc = loci__session_count_room(up->st->sh->session_count, n, max_bytes_of(up), err);
+	if (rc == 0)
+		rc = loci__upload_hash_catch_up(up, err);
 	if (rc < 0)
 		return rc;
 	rc = up->s->blobs->ops->session_write(up->s, up->offset, p, n, err);
@@ -259,9 +291,11 @@ int loci_upload_write(struct loci_upload *up, const void *p, size_t n, struct lo
 		return rc;
 	}
 	rc = loci__upload_hash_add(up, p, n, err);
-	if (rc == 0)
-		up->offset += n;
-	return rc;
+	if (rc < 0)
+		return rc;
+	up->offset += n;
+	loci__session_count_grow(up->st->sh->session_count, n);
+	return 0;
 }
 
 /* ---- commit ---------------------------------------------------------------------------------- */

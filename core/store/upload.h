@@ -25,6 +25,13 @@ struct loci_upload {
 	char repo[LOCI_REPO_MAX + 1]; /* "": the whole store */
 };
 
+/* upload.c: ids are checked before a name is made of them. */
+bool loci__is_upload_id(const char *id);
+int loci__check_upload_id(const char *id, struct loci_error *err);
+/* "<uuid>.<alg>.<repository's hash>" */
+int loci__upload_name(const char *id, int alg, const char *repo, char name[LOCI_SESSION_NAME_MAX],
+                      struct loci_error *err);
+
 /* Takes up the hash of whoever held the session before, as far as it can be trusted; up->offset may
  * become smaller after a power cut. */
 int loci__upload_hash_resume(struct loci_upload *up, struct loci_error *err);

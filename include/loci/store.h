@@ -41,6 +41,14 @@ struct loci_store_opts {
 	unsigned max_readers;       /* reader slots of the index, all processes; 0: 1024 */
 	unsigned lease_s;           /* seconds that an unlinked blob is kept; 0: 24 h */
 	unsigned flags;             /* enum loci_store_flag */
+	/* Of upload sessions. A limit counts those of all processes, and holds for sessions of a
+	 * repository: what the puller fetches is not refused because clients gave up uploads. */
+	uint64_t max_uploads;      /* open at a time; 0: 10000 */
+	uint64_t max_upload_bytes; /* in all that are open; 0: what the disk holds */
+	/* Seconds after its last write that one is given up; 0: as whoever last opened the store
+	 * with a number said, or else 7 days. */
+	unsigned upload_expiry_s;
+	unsigned upload_check_s; /* seconds between two looks for such; 0: one hour */
 };
 
 /** Opens or makes the store at dir (made with mode 0755, missing parents too). The same directory
@@ -132,7 +140,7 @@ struct loci_upload;
 /** 32 hex digits and dashes of a UUID, NUL included */
 #define LOCI_UPLOAD_ID_MAX 64
 
-/** alg: enum loci_digest_alg, 0 for sha256. */
+/** alg: enum loci_digest_alg, 0 for sha256. Expected: BUSY (max_uploads or max_upload_bytes). */
 LOCI_API LOCI_CHECK int loci_upload_begin(struct loci_store *st, const char *repo, int alg,
                                           struct loci_upload **ret, struct loci_error *err);
 /** Expected errors: NOT_FOUND (unknown id, or another repository's), BUSY (somebody writes it),
@@ -145,8 +153,8 @@ LOCI_API LOCI_CHECK int loci_upload_stat(struct loci_store *st, const char *repo
 LOCI_API const char *loci_upload_id(const struct loci_upload *up);
 LOCI_API uint64_t loci_upload_offset(const struct loci_upload *up);
 /** Appends; hashes as it goes. On failure the session stays at its old offset.
- *  Expected: TOO_LARGE, NO_SPACE, INVALID (only a commit may follow: one was tried and failed after
- *  the bytes were complete). */
+ *  Expected: TOO_LARGE, NO_SPACE, BUSY (max_upload_bytes), INVALID (only a commit may follow: one
+ * was tried and failed after the bytes were complete). */
 LOCI_API LOCI_CHECK int loci_upload_write(struct loci_upload *up, const void *p, size_t n,
                                           struct loci_error *err);
 /** Verifies, syncs, renames into place and makes the blob visible in the repository. On
@@ -162,6 +170,28 @@ LOCI_API LOCI_CHECK int loci_upload_finish(struct loci_upload *take_up,
                                            struct loci_error *err);
 /** Lets go of the session: discard forgets it, otherwise it can be resumed. NULL is fine. */
 LOCI_API void loci_upload_close(struct loci_upload *up, bool discard);
+
+/** An open session; times in seconds since the epoch. */
+struct loci_upload_info {
+	char id[LOCI_UPLOAD_ID_MAX];
+	bool repo_is_known;           /* else its first request was cut off */
+	char repo[LOCI_REPO_MAX + 1]; /* "": the whole store (a fetch of the puller) */
+	int alg;                      /* enum loci_digest_alg */
+	uint64_t bytes;
+	uint64_t began_at; /* 0: not known */
+	uint64_t written_at;
+	bool is_held; /* somebody writes to it at this moment */
+};
+/** Return non-zero to stop: the walk then returns CALLBACK. Store calls may be made inside. */
+typedef int (*loci_upload_fn)(void *arg, const struct loci_upload_info *info);
+/** All open sessions, of all repositories and processes, in no order. What begins or ends meanwhile
+ *  may or may not show. */
+LOCI_API LOCI_CHECK int loci_upload_foreach(struct loci_store *st, loci_upload_fn fn, void *arg,
+                                            struct loci_error *err);
+/** Forgets a session, whichever repository's, unless it was written to within unwritten_s seconds.
+ *  Expected: NOT_FOUND, INVALID (no session id), BUSY (somebody holds it, or wrote to it since). */
+LOCI_API LOCI_CHECK int loci_upload_remove(struct loci_store *st, const char *id,
+                                           uint64_t unwritten_s, struct loci_error *err);
 
 /* ---- manifests and tags -----------------------------------------------------------------------
  */

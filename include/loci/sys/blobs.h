@@ -29,6 +29,14 @@ enum loci_session_share {
 	LOCI_SESSION_LINK = 1, /* a second name of the file: the session is sealed */
 	LOCI_SESSION_CLONE     /* a file of its own that shares the blocks until one is changed */
 };
+/** A session that may be somebody's; times in seconds since the epoch. */
+struct loci_session_info {
+	const char *name;
+	uint64_t size;
+	uint64_t written; /* when it last was */
+};
+/** Return non-zero to stop. Other operations may be called inside. */
+typedef int (*loci_session_fn)(void *arg, const struct loci_session_info *info);
 
 /** NUL included: UUID, algorithm, hash of the repository */
 #define LOCI_SESSION_NAME_MAX 80
@@ -79,9 +87,18 @@ struct loci_blobs_ops {
 	int (*note_get)(struct loci_blobs *b, const char *name, void *p, size_t max, size_t *ret_n,
 	                struct loci_error *err);
 	void (*note_drop)(struct loci_session *s);
-	/** Forgets the sessions that nobody holds and nobody wrote to for age_s seconds; called
-	 *  often, looks now and then. Returns how many, or a negative enum loci_code. */
-	int (*session_expire)(struct loci_blobs *b, uint64_t age_s, struct loci_error *err);
+	/** All sessions, in no order. CALLBACK when fn stopped it. */
+	int (*session_foreach)(struct loci_blobs *b, loci_session_fn fn, void *arg,
+	                       struct loci_error *err);
+	bool (*session_is_held)(struct loci_blobs *b, const char *name);
+	/** Forgets one that nobody wrote to for age_s seconds. Expected: NOT_FOUND, BUSY. */
+	int (*session_remove)(struct loci_blobs *b, const char *name, uint64_t age_s,
+	                      struct loci_error *err);
+	/** Forgets the sessions that nobody holds and nobody wrote to for age_s seconds (0: as
+	 *  last said, here or by another process, or else 7 days). Called often, it looks once in
+	 *  every_s seconds. Returns how many, or a negative enum loci_code. */
+	int (*session_expire)(struct loci_blobs *b, uint64_t age_s, uint64_t every_s,
+	                      struct loci_error *err);
 };
 
 /** dirfd: the store's directory, borrowed for the call. */

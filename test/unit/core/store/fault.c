@@ -353,10 +353,27 @@ static void b_note_drop(struct loci_session *s)
 	session_ops(s)->note_drop(real_session(s));
 }
 
-static int b_expire(struct loci_blobs *b, uint64_t age_s, struct loci_error *err)
+static int b_foreach(struct loci_blobs *b, loci_session_fn fn, void *arg, struct loci_error *err)
+{
+	int rc = fail_here(false, "list the sessions", err);
+	return rc < 0 ? rc : real_blobs(b)->ops->session_foreach(real_blobs(b), fn, arg, err);
+}
+
+static bool b_is_held(struct loci_blobs *b, const char *name)
+{
+	return real_blobs(b)->ops->session_is_held(real_blobs(b), name);
+}
+
+static int b_remove(struct loci_blobs *b, const char *name, uint64_t age_s, struct loci_error *err)
+{
+	int rc = fail_here(false, "remove a session", err);
+	return rc < 0 ? rc : real_blobs(b)->ops->session_remove(real_blobs(b), name, age_s, err);
+}
+
+static int b_expire(struct loci_blobs *b, uint64_t age_s, uint64_t every_s, struct loci_error *err)
 {
 	int rc = fail_here(false, "expire", err);
-	return rc < 0 ? rc : real_blobs(b)->ops->session_expire(real_blobs(b), age_s, err);
+	return rc < 0 ? rc : real_blobs(b)->ops->session_expire(real_blobs(b), age_s, every_s, err);
 }
 
 static const struct loci_blobs_ops blobs_ops = {
@@ -375,6 +392,9 @@ static const struct loci_blobs_ops blobs_ops = {
         .note_put = b_note_put,
         .note_get = b_note_get,
         .note_drop = b_note_drop,
+        .session_foreach = b_foreach,
+        .session_is_held = b_is_held,
+        .session_remove = b_remove,
         .session_expire = b_expire,
 };
 
