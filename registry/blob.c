@@ -5,20 +5,21 @@
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
 #include "registry/condition.h"
+#include "registry/multipart.h"
 #include "registry/problem.h"
-#include "registry/range.h"
 
 #include <inttypes.h>
 
 /* A digest names its bytes for ever. */
 #define CACHE_FOR_EVER "max-age=31536000, immutable"
 
+#define CONTENT_TYPE "application/octet-stream"
+
 static void describe(struct loci__rs *rs, const struct loci_digest *d, uint64_t size)
 {
 	loci__rs_digest(rs, "docker-content-digest", d);
 	loci__rs_etag(rs, d);
 	loci__rs_header_ref(rs, "accept-ranges", "bytes");
-	loci__rs_header_ref(rs, "content-type", "application/octet-stream");
 	loci__rs_header_ref(rs, "cache-control", CACHE_FOR_EVER);
 	loci__rs_header_ref(rs, "x-content-type-options", "nosniff");
 	rs->http.content_length = size;
@@ -34,7 +35,7 @@ static void not_modified(struct loci__rs *rs, const struct loci_digest *d)
 
 static void send_range(struct loci__rs *rs, const struct loci__range *range, uint64_t size)
 {
-	rs->http.status = 206;
+	loci__rs_header_ref(rs, "content-type", CONTENT_TYPE);
 	loci__rs_header(rs, "content-range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, range->first,
 	                range->last, size);
 	rs->http.file_off = range->first;
@@ -50,14 +51,23 @@ static void refuse_range(const struct loci__rq *rq, struct loci__rs *rs, uint64_
 	loci__rs_header(rs, "content-range", "bytes */%" PRIu64, size);
 }
 
+/* What of the blob is asked for; a server that cannot send parts gets all of it. */
+static int asked_ranges(const struct loci__rq *rq, const struct loci_digest *d, uint64_t size,
+                        struct loci__ranges *ret)
+{
+	const char *value = loci__rq_header(rq, "range", 0);
+	if (!value || loci__rq_header(rq, "range", 1) || !loci__rq_if_range(rq, d))
+		return LOCI_RANGE_NONE;
+	int kind = loci__ranges_parse(value, size, ret);
+	return kind == LOCI_RANGE_SOME && ret->n > 1 && !loci__rq_takes_parts(rq) ? LOCI_RANGE_NONE
+	                                                                          : kind;
+}
+
 static void send_file(const struct loci__rq *rq, struct loci__rs *rs, const struct loci_digest *d,
                       int *take_fd, uint64_t size)
 {
-	struct loci__range range;
-	const char *value = loci__rq_header(rq, "range", 0);
-	int kind = LOCI_RANGE_NONE;
-	if (value && !loci__rq_header(rq, "range", 1) && loci__rq_if_range(rq, d))
-		kind = loci__range_parse(value, size, &range);
+	struct loci__ranges ranges;
+	int kind = asked_ranges(rq, d, size, &ranges);
 	if (kind == LOCI_RANGE_UNSATISFIABLE) {
 		refuse_range(rq, rs, size);
 		return;
@@ -65,8 +75,19 @@ static void send_file(const struct loci__rq *rq, struct loci__rs *rs, const stru
 	describe(rs, d, size);
 	rs->http.file_fd = loci__steal_fd(take_fd);
 	rs->http.file_len = size;
-	if (kind == LOCI_RANGE_ONE)
-		send_range(rs, &range, size);
+	rs->http.status = kind == LOCI_RANGE_SOME ? 206 : 200;
+	if (kind == LOCI_RANGE_NONE)
+		loci__rs_header_ref(rs, "content-type", CONTENT_TYPE);
+	else if (ranges.n == 1)
+		send_range(rs, &ranges.r[0], size);
+	else
+		loci__multipart_set(rs, &ranges, CONTENT_TYPE, size);
+}
+
+static void answer_head(struct loci__rs *rs, const struct loci_digest *d, uint64_t size)
+{
+	describe(rs, d, size);
+	loci__rs_header_ref(rs, "content-type", CONTENT_TYPE);
 }
 
 void loci__handle_blob_get(struct loci__rq *rq, struct loci__rs *rs)
@@ -87,7 +108,7 @@ void loci__handle_blob_get(struct loci__rq *rq, struct loci__rs *rs)
 	else if (known)
 		not_modified(rs, &d);
 	else if (rq->head)
-		describe(rs, &d, size);
+		answer_head(rs, &d, size);
 	else
 		send_file(rq, rs, &d, &fd, size);
 }

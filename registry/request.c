@@ -3,6 +3,7 @@
 
 #include "registry/problem.h"
 
+#include <stddef.h>
 #include <string.h>
 
 const char *loci__rq_header(const struct loci__rq *rq, const char *name, size_t n)
@@ -11,6 +12,12 @@ const char *loci__rq_header(const struct loci__rq *rq, const char *name, size_t 
 		if (strcmp(rq->http->headers[i].name, name) == 0 && n-- == 0)
 			return rq->http->headers[i].value;
 	return NULL;
+}
+
+bool loci__rq_takes_parts(const struct loci__rq *rq)
+{
+	const size_t end = offsetof(struct loci_http_request, takes_parts) + sizeof(bool);
+	return rq->http->struct_size >= end && rq->http->takes_parts;
 }
 
 bool loci__rq_param(const struct loci__rq *rq, const char *key, const char **ret,

@@ -41,6 +41,9 @@ struct loci__rq {
 /* The n-th header of that (lower-case) name, or NULL. */
 const char *loci__rq_header(const struct loci__rq *rq, const char *name, size_t n);
 
+/* Whether its server can send a body in parts; one that was built with an older header cannot. */
+bool loci__rq_takes_parts(const struct loci__rq *rq);
+
 /* A query parameter that may stand once. False when the response has been filled with an error;
  * *ret is NULL when it is absent. */
 bool loci__rq_param(const struct loci__rq *rq, const char *key, const char **ret,

@@ -20,6 +20,7 @@ struct loci__rs *loci__rs_new(void)
 	if (!rs)
 		return NULL;
 	rs->heap_body = rs->heap_header = NULL;
+	rs->heap_parts = NULL;
 	rs->manifest = NULL;
 	rs->sink = NULL;
 	rs->counted_in = NULL;
@@ -40,6 +41,7 @@ static void release(struct loci__rs *rs)
 {
 	free(loci__steal_ptr(&rs->heap_body));
 	free(loci__steal_ptr(&rs->heap_header));
+	free(loci__steal_ptr(&rs->heap_parts));
 	loci_manifest_bytes_free(loci__steal_ptr(&rs->manifest));
 	loci__close_fd(&rs->http.file_fd);
 }
@@ -148,6 +150,26 @@ void loci__rs_body_take(struct loci__rs *rs, const char *content_type, struct lo
 	free(rs->heap_body);
 	rs->heap_body = body;
 	set_body(rs, content_type, body, n);
+}
+
+void loci__rs_parts_take(struct loci__rs *rs, struct loci_http_part *take_parts, size_t n,
+                         char *take_text)
+{
+	if (!take_parts || !take_text) {
+		free(take_parts);
+		free(take_text);
+		fail(rs);
+		return;
+	}
+	free(rs->heap_parts);
+	free(rs->heap_body);
+	rs->heap_parts = take_parts;
+	rs->heap_body = take_text;
+	rs->http.parts = take_parts;
+	rs->http.n_parts = n;
+	rs->http.content_length = 0;
+	for (size_t i = 0; i < n; i++)
+		rs->http.content_length += take_parts[i].text_len + take_parts[i].file_len;
 }
 
 void loci__rs_manifest_take(struct loci__rs *rs, struct loci_manifest_bytes *take_manifest)

@@ -24,6 +24,7 @@ struct loci__rs {
 	size_t text_used;
 	char *heap_body;
 	char *heap_header;
+	struct loci_http_part *heap_parts;
 	struct loci_manifest_bytes *manifest;
 	/* The sink that http.sink was set to; kept here so that either may be freed first. */
 	struct loci_http_sink *sink;
@@ -48,6 +49,10 @@ void loci__rs_etag(struct loci__rs *rs, const struct loci_digest *d);
 void loci__rs_body_ref(struct loci__rs *rs, const char *content_type, const char *body);
 /* The buffer's text; a buffer that failed makes it a 500. */
 void loci__rs_body_take(struct loci__rs *rs, const char *content_type, struct loci_buf *take_body);
+/* Pieces of the file that is set already, and the text that they point into; one that is NULL makes
+ * it a 500. */
+void loci__rs_parts_take(struct loci__rs *rs, struct loci_http_part *take_parts, size_t n,
+                         char *take_text);
 void loci__rs_manifest_take(struct loci__rs *rs, struct loci_manifest_bytes *take_manifest);
 void loci__rs_sink_take(struct loci__rs *rs, struct loci_http_sink *take_sink);
 

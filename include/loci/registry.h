@@ -35,12 +35,21 @@ struct loci_http_request {
 	size_t n_headers;
 	uint64_t body_length;   /* bytes; 0: none; LOCI_BODY_UNKNOWN: chunked */
 	const char *request_id; /* what logs and events call it, or NULL */
+	bool takes_parts;       /* the server sends a response's .parts, too */
 };
 
 /** Wants the request's body. write and finish may block (hash, disk, sync): call them on a worker.
  *  Exactly one of finish and abort ends it and frees it; the response's .sink is NULL from then on.
  *  Response and sink may be freed in either order: set .sink to NULL to keep the sink longer. */
 struct loci_http_sink;
+
+/** A piece of a body: bytes from memory, then bytes of the response's file (maybe none). */
+struct loci_http_part {
+	const char *text;
+	size_t text_len;
+	uint64_t file_off;
+	uint64_t file_len;
+};
 
 struct loci_http_response { /* made by the library; fields are only appended */
 	int status;
@@ -54,6 +63,11 @@ struct loci_http_response { /* made by the library; fields are only appended */
 	uint64_t file_len;
 	struct loci_http_sink *sink; /* or NULL; then only this field means anything yet */
 	unsigned end_point; /* for loci_registry_observe (metrics.h); 0: none of the registry's */
+	/* NULL, or the body is these in their order, out of memory and file_fd; file_off and
+	 * file_len then mean nothing. Only for a request that takes_parts: several ranges of one
+	 * blob. */
+	const struct loci_http_part *parts;
+	size_t n_parts;
 };
 
 struct loci_registry_opts {

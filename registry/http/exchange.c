@@ -49,6 +49,7 @@ struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head
 	        .n_headers = ex->head.n_headers,
 	        .body_length = ex->head.body_length,
 	        .request_id = ex->id,
+	        .takes_parts = true,
 	};
 	loci__body_init(ex);
 	return ex;

@@ -47,6 +47,8 @@ struct loci__reply {
 	int n_iov;
 	uint64_t file_off;
 	uint64_t file_left;
+	bool in_parts;
+	size_t next_part;
 	int status;
 	uint64_t sent; /* bytes of body */
 	bool close;    /* the connection ends with it */

@@ -135,6 +135,44 @@ static void put_head(struct loci__conn *c, struct loci__exchange *ex, uint64_t l
 	loci__buf_puts(h, "\r\n\r\n");
 }
 
+/* What is there is what is said, or the next response would be read as this one's. */
+static uint64_t body_length(const struct loci_http_response *rs)
+{
+	uint64_t length = 0;
+	if (rs->file_fd < 0)
+		return rs->body ? rs->body_len : 0;
+	if (!rs->parts)
+		return rs->file_len;
+	for (size_t i = 0; i < rs->n_parts; i++)
+		length += rs->parts[i].text_len + rs->parts[i].file_len;
+	return length;
+}
+
+/* The next part's text and range stand ready; false when there is none. */
+static bool take_part(struct loci__reply *r, const struct loci_http_response *rs)
+{
+	if (r->next_part == rs->n_parts)
+		return false;
+	const struct loci_http_part *part = &rs->parts[r->next_part++];
+	r->iov[1] = (struct iovec){(char *)part->text, part->text_len};
+	r->file_off = part->file_off;
+	r->file_left = part->file_len;
+	return true;
+}
+
+static void start_body(struct loci__reply *r, const struct loci_http_response *rs)
+{
+	if (rs->file_fd < 0) {
+		r->iov[1] = (struct iovec){(char *)rs->body, rs->body ? rs->body_len : 0};
+	} else if (rs->parts) {
+		take_part(r, rs);
+		r->in_parts = true;
+	} else {
+		r->file_off = rs->file_off;
+		r->file_left = rs->file_len;
+	}
+}
+
 int loci__reply_init(struct loci__conn *c, struct loci__exchange *ex)
 {
 	struct loci__reply *r = &ex->reply;
@@ -146,14 +184,8 @@ int loci__reply_init(struct loci__conn *c, struct loci__exchange *ex)
 	r->head = (struct loci_buf)LOCI_BUF_INIT(REPLY_HEAD_MAX);
 	r->close = must_close(c, ex);
 	if (!bare) {
-		/* What is there is what is said, or the next response would be read as this one's.
-		 */
-		bool is_file = rs->file_fd >= 0;
-		r->file_off = rs->file_off;
-		r->file_left = is_file ? rs->file_len : 0;
-		length = is_file ? rs->file_len : rs->body ? rs->body_len : 0;
-		if (!is_file && length)
-			r->iov[1] = (struct iovec){(char *)rs->body, (size_t)length};
+		start_body(r, rs);
+		length = body_length(rs);
 	}
 	put_head(c, ex, length);
 	r->iov[0] = (struct iovec){r->head.p, r->head.len};
@@ -239,5 +271,9 @@ enum loci__step loci__step_send(struct loci__conn *c)
 		return send_memory(c, r);
 	if (r->file_left)
 		return send_file(c, c->ex);
+	if (r->in_parts && take_part(r, c->ex->rs)) {
+		r->n_iov = 2;
+		return LOCI_STEP_AGAIN;
+	}
 	return loci__step_next(c);
 }

@@ -7,13 +7,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_range(const char *value, uint64_t size)
+/* Inside, not backwards, and none shares a byte with another. */
+static void check_ranges(const char *value, uint64_t size)
 {
-	struct loci__range range;
-	if (loci__range_parse(value, size, &range) != LOCI_RANGE_ONE)
+	struct loci__ranges all;
+	if (loci__ranges_parse(value, size, &all) != LOCI_RANGE_SOME)
 		return;
-	if (range.first > range.last || range.last >= size)
+	if (all.n == 0 || all.n > LOCI_RANGES_MAX)
 		abort();
+	for (size_t i = 0; i < all.n; i++) {
+		if (all.r[i].first > all.r[i].last || all.r[i].last >= size)
+			abort();
+		for (size_t k = 0; k < i; k++)
+			if (all.r[i].first <= all.r[k].last && all.r[k].first <= all.r[i].last)
+				abort();
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -26,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(value, data, size);
 	value[size] = '\0';
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		check_range(value, sizes[i]);
+		check_ranges(value, sizes[i]);
 	if (loci__content_range_parse(value, &range) &&
 	    (range.first > range.last || range.last - range.first == UINT64_MAX))
 		abort();

@@ -4,6 +4,7 @@
  * the HTTP server each. The driver under test calls only those functions.
  *
  *   /small            "hello\n", on the loop             /memory/N   N bytes from memory
+ *   /parts/OFF/LEN    text and ranges of that file, in turn
  *   /file/OFF/LEN     a range of a patterned file        /short/N    a file N bytes too short
  *   /echo             what the handler saw of the head   /stats      counters
  *   /sink             body → "COUNT SHA256\n"            /deny       401 without reading a body
@@ -34,6 +35,7 @@
 struct double_response {
 	struct loci_http_response rs; /* first */
 	struct loci_http_header headers[HEADERS_MAX];
+	struct loci_http_part parts[4];
 	struct loci_buf body;
 };
 
@@ -273,6 +275,22 @@ static struct loci_http_response *on_file(const struct route_args *a)
 	return file_response(a->n[0], a->n[1]);
 }
 
+/* LEN bytes from OFF, none, one, and the end. file_off and file_len mislead whoever looks at them.
+ */
+static struct loci_http_response *on_parts(const struct route_args *a)
+{
+	struct loci_http_response *rs = file_response(9, 9);
+	struct double_response *d = (struct double_response *)rs;
+	d->parts[0] = (struct loci_http_part){"<first>", 7, a->n[0], a->n[1]};
+	d->parts[1] = (struct loci_http_part){"<none>", 6, 0, 0};
+	d->parts[2] = (struct loci_http_part){"<one>", 5, 7, 1};
+	d->parts[3] = (struct loci_http_part){"<end>", 5, 0, 0};
+	rs->parts = d->parts;
+	rs->n_parts = 4;
+	rs->content_length = 23 + a->n[1] + 1;
+	return a->rq->takes_parts ? rs : text(500, "parts are not taken\n");
+}
+
 /* The clock that libh2o looks at, so that a test can set it. */
 static atomic_long clock_ahead;
 
@@ -439,16 +457,27 @@ static const struct route {
 	bool blocks;
 	struct loci_http_response *(*fn)(const struct route_args *a);
 } routes[] = {
-        {"/small", 0, false, on_small},         {"/memory", 1, false, on_memory},
-        {"/file", 2, false, on_file},           {"/broken", 0, false, on_broken},
-        {"/short", 1, false, on_short},         {"/echo", 0, false, on_echo},
-        {"/stats", 0, false, on_stats},         {"/sink", 0, true, on_sink},
-        {"/inline-sink", 0, false, on_sink},    {"/gated", 0, false, on_gated},
-        {"/full", 1, false, on_full},           {"/stuck", 1, false, on_stuck},
-        {"/deny", 0, false, on_deny},           {"/forged", 0, false, on_forged},
-        {"/nothing", 0, false, on_nothing},     {"/wait", 0, true, on_wait},
-        {"/gate/open", 0, false, on_gate_open}, {"/gate/close", 0, false, on_gate_close},
-        {"/clock", 1, false, on_clock},         {"/server", 0, false, on_server},
+        {"/small", 0, false, on_small},
+        {"/memory", 1, false, on_memory},
+        {"/file", 2, false, on_file},
+        {"/parts", 2, false, on_parts},
+        {"/broken", 0, false, on_broken},
+        {"/short", 1, false, on_short},
+        {"/echo", 0, false, on_echo},
+        {"/stats", 0, false, on_stats},
+        {"/sink", 0, true, on_sink},
+        {"/inline-sink", 0, false, on_sink},
+        {"/gated", 0, false, on_gated},
+        {"/full", 1, false, on_full},
+        {"/stuck", 1, false, on_stuck},
+        {"/deny", 0, false, on_deny},
+        {"/forged", 0, false, on_forged},
+        {"/nothing", 0, false, on_nothing},
+        {"/wait", 0, true, on_wait},
+        {"/gate/open", 0, false, on_gate_open},
+        {"/gate/close", 0, false, on_gate_close},
+        {"/clock", 1, false, on_clock},
+        {"/server", 0, false, on_server},
 };
 
 static bool matches(const struct route *r, const char *target, uint64_t n[2])

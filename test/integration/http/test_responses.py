@@ -77,6 +77,16 @@ class Responses(TestCase):
                 self.assertEqual(r.status, 206 if off else 200)
                 self.assertEqual(r.body, pattern(off, n))
 
+    def test_bodies_in_parts(self):
+        with self.server.connect() as c:
+            for off, n in [(0, 0), (0, 1), (12345, 700001), (5, 30000000)]:
+                c.send(request("GET", "/parts/%d/%d" % (off, n)) + request("HEAD", "/parts/%d/%d" % (off, n)))
+                r = c.response()
+                self.assertEqual(r.status, 206)
+                self.assertEqual(r.headers["content-length"], str(n + 24))
+                self.assertEqual(r.body, b"<first>" + pattern(off, n) + b"<none><one>" + pattern(7, 1) + b"<end>")
+                self.assertEqual(c.response(head=True).headers["content-length"], str(n + 24))
+
     def test_large_body_from_memory(self):
         with self.server.connect(rcvbuf=4096) as c:
             c.send(request("GET", "/memory/3000000"))

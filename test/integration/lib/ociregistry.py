@@ -33,6 +33,23 @@ def digest_of(data, algorithm="sha256"):
     return algorithm + ":" + hashlib.new(algorithm, data).hexdigest()
 
 
+def parts_of(response):
+    """(Content-Range, bytes) of each part of a multipart/byteranges response, read strictly."""
+    kind, _, boundary = response.header("content-type").partition("; boundary=")
+    if kind != "multipart/byteranges":
+        raise AssertionError("content-type: " + kind)
+    between = b"\r\n--" + boundary.encode()
+    preamble, *parts, end = (b"\r\n" + response.body).split(between)
+    if preamble or end != b"--\r\n":
+        raise AssertionError("body begins with %r, ends with %r" % (preamble, end))
+    found = []
+    for part in parts:
+        head, _, data = part.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ") for line in head.decode().strip().split("\r\n"))
+        found.append((headers["content-range"], data))
+    return found
+
+
 class Response:
     def __init__(self, response):
         self.status = response.status

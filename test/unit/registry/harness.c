@@ -86,20 +86,44 @@ static bool feed(const struct ask *ask, struct loci_http_response *rs)
 	return !ask->vanish;
 }
 
+static size_t read_file(const struct loci_http_response *rs, uint64_t off, uint64_t n, char *to)
+{
+	assert_true(rs->file_fd >= 0);
+	assert_int_equal(loci__pread_full(rs->file_fd, to, (size_t)n, off), n);
+	return (size_t)n;
+}
+
+static size_t read_parts(const struct loci_http_response *rs, char *to)
+{
+	char *start = to;
+	for (size_t i = 0; i < rs->n_parts; i++) {
+		memcpy(to, rs->parts[i].text, rs->parts[i].text_len);
+		to += rs->parts[i].text_len;
+		to += read_file(rs, rs->parts[i].file_off, rs->parts[i].file_len, to);
+	}
+	return (size_t)(to - start);
+}
+
 static void read_body(const struct ask *ask, struct answer *a)
 {
 	struct loci_http_response *rs = a->rs;
 	bool head = strcmp(ask->method, "HEAD") == 0;
-	bool from_file = rs->file_fd >= 0;
-	a->n = head ? 0 : from_file ? (size_t)rs->file_len : rs->body_len;
+	a->body = malloc(rs->content_length + 1);
+	assert_non_null(a->body);
+	if (head) {
+		a->n = 0;
+	} else if (rs->parts) {
+		assert_false(ask->no_parts);
+		a->n = read_parts(rs, a->body);
+	} else if (rs->file_fd >= 0) {
+		a->n = read_file(rs, rs->file_off, rs->file_len, a->body);
+	} else {
+		a->n = rs->body_len;
+		assert_true(a->n <= rs->content_length);
+		memcpy(a->body, rs->body ? rs->body : "", a->n);
+	}
 	if (!head)
 		assert_int_equal(rs->content_length, a->n);
-	a->body = malloc(a->n + 1);
-	assert_non_null(a->body);
-	if (from_file && !head)
-		assert_int_equal(loci__pread_full(rs->file_fd, a->body, a->n, rs->file_off), a->n);
-	else if (a->n)
-		memcpy(a->body, rs->body, a->n);
 	a->body[a->n] = '\0';
 }
 
@@ -126,6 +150,7 @@ struct answer ask_with(struct fixture *f, const struct ask *ask)
 	        .host = "localhost:5000",
 	        .headers = ask->headers,
 	        .body_length = ask->chunked ? LOCI_BODY_UNKNOWN : ask->n,
+	        .takes_parts = !ask->no_parts,
 	};
 	while (rq.n_headers < ASK_HEADERS_MAX && ask->headers[rq.n_headers].name)
 		rq.n_headers++;

@@ -30,6 +30,7 @@ struct ask {
 	size_t n;
 	bool chunked;  /* the length is not announced */
 	size_t vanish; /* the client goes after so many bytes (0: stays) */
+	bool no_parts; /* its server sends bodies of one piece only */
 };
 struct answer {
 	struct loci_http_response *rs;

@@ -8,6 +8,7 @@
 
 #include "harness.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -129,9 +130,12 @@ static void test_ranges(void **state)
 	static const struct {
 		const char *range, *body, *content_range;
 	} cases[] = {
-	        {"bytes=0-0", "0", "bytes 0-0/10"},       {"bytes=3-5", "345", "bytes 3-5/10"},
-	        {"bytes=8-", "89", "bytes 8-9/10"},       {"bytes=-4", "6789", "bytes 6-9/10"},
+	        {"bytes=0-0", "0", "bytes 0-0/10"},
+	        {"bytes=3-5", "345", "bytes 3-5/10"},
+	        {"bytes=8-", "89", "bytes 8-9/10"},
+	        {"bytes=-4", "6789", "bytes 6-9/10"},
 	        {"bytes=5-100", "56789", "bytes 5-9/10"},
+	        {"bytes=0-1,4-5", "012345", "bytes 0-5/10"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct answer a = get_range(*state, cases[i].range, NULL);
@@ -145,7 +149,7 @@ static void test_ranges(void **state)
 
 static void test_ranges_that_give_the_whole(void **state)
 {
-	static const char *const ranges[] = {"bytes=0-1,4-5", "bytes=x", "lines=1-2", "bytes=5-3"};
+	static const char *const ranges[] = {"bytes=x", "lines=1-2", "bytes=0-1,x"};
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
 		struct answer a = get_range(*state, ranges[i], NULL);
 		assert_int_equal(a.status, 200);
@@ -155,6 +159,57 @@ static void test_ranges_that_give_the_whole(void **state)
 	}
 }
 
+/* A blob that is long enough for ranges to lie apart: each byte tells its place. */
+#define LONG_SIZE 3000
+static const char *push_long(struct fixture *f)
+{
+	static char bytes[LONG_SIZE];
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)('a' + i / 10 % 26);
+	return push_blob(f, "a/b", bytes, sizeof(bytes));
+}
+
+static void test_several_ranges(void **state)
+{
+	const char *digest = push_long(*state);
+	struct ask get = {.method = "GET",
+	                  .target = text("/v2/a/b/blobs/%s", digest),
+	                  .headers = {{"range", "bytes=2000-2010,0-4"}}};
+	struct answer a = ask_with(*state, &get);
+	assert_int_equal(a.status, 206);
+	assert_null(answer_header(&a, "content-range"));
+	static const char type[] = "multipart/byteranges; boundary=";
+	const char *boundary = answer_header(&a, "content-type");
+	assert_memory_equal(boundary, type, sizeof(type) - 1);
+	boundary += sizeof(type) - 1;
+	assert_string_equal(a.body, text("--%s\r\ncontent-type: application/octet-stream\r\n"
+	                                 "content-range: bytes 2000-2010/3000\r\n\r\n"
+	                                 "sssssssssst\r\n--%s\r\ncontent-type: "
+	                                 "application/octet-stream\r\ncontent-range: bytes "
+	                                 "0-4/3000\r\n\r\naaaaa\r\n--%s--\r\n",
+	                                 boundary, boundary, boundary));
+	assert_string_equal(answer_header(&a, "docker-content-digest"), digest);
+	char first[64];
+	snprintf(first, sizeof(first), "%s", boundary);
+	answer_done(&a);
+	/* Nobody can know the next boundary. */
+	a = ask_with(*state, &get);
+	assert_string_not_equal(answer_header(&a, "content-type") + sizeof(type) - 1, first);
+	answer_done(&a);
+	/* HEAD is not asked in ranges, and a server of one piece gets the whole. */
+	get.method = "HEAD";
+	a = ask_with(*state, &get);
+	assert_int_equal(a.status, 200);
+	assert_int_equal(a.rs->content_length, LONG_SIZE);
+	answer_done(&a);
+	get.method = "GET";
+	get.no_parts = true;
+	a = ask_with(*state, &get);
+	assert_int_equal(a.status, 200);
+	assert_int_equal(a.n, LONG_SIZE);
+	answer_done(&a);
+}
+
 static void test_range_outside(void **state)
 {
 	struct answer a = get_range(*state, "bytes=10-", NULL);
@@ -162,6 +217,12 @@ static void test_range_outside(void **state)
 	assert_string_equal(answer_header(&a, "content-range"), "bytes */10");
 	assert_string_equal(answer_code(&a), "SIZE_INVALID");
 	assert_int_equal(a.rs->file_fd, -1);
+	answer_done(&a);
+	a = get_range(*state, "bytes=5-3", NULL);
+	assert_int_equal(a.status, 416);
+	answer_done(&a);
+	a = get_range(*state, "bytes=10-,20-30", NULL);
+	assert_int_equal(a.status, 416);
 	answer_done(&a);
 }
 
@@ -244,6 +305,7 @@ int main(void)
 	        cmocka_unit_test(test_bad_digests),
 	        cmocka_unit_test(test_ranges),
 	        cmocka_unit_test(test_ranges_that_give_the_whole),
+	        cmocka_unit_test(test_several_ranges),
 	        cmocka_unit_test(test_range_outside),
 	        cmocka_unit_test(test_if_range),
 	        cmocka_unit_test(test_if_none_match),
