@@ -33,6 +33,10 @@ struct loci_ociregistry_settings {
 		char *repo;
 		bool link, copy, trust, keep_tags, dry_run;
 	} import;
+	struct {
+		char *output;
+		bool referrers, link;
+	} export_to;
 	/* read-only */
 	char *reason;
 	struct {
@@ -45,6 +49,7 @@ enum loci_ociregistry_format { LOCI_OCIREGISTRY_TABLE = 0, LOCI_OCIREGISTRY_JSON
 extern const struct loci_option loci__ociregistry_options[];
 extern const struct loci_option loci__ociregistry_upload_options[];
 extern const struct loci_option loci__ociregistry_import_options[];
+extern const struct loci_option loci__ociregistry_export_options[];
 
 /* The store of --store, with what the settings say of it. */
 int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_store **ret,
@@ -61,6 +66,7 @@ int loci__ociregistry_open_existing_store(const struct loci_invocation *inv,
 int loci__ociregistry_upload(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_error *err);
+int loci__ociregistry_export(const struct loci_invocation *inv, struct loci_error *err);
 /* On SIGHUP: reads file and environment again and applies what may change. */
 void loci__ociregistry_reload(const struct loci_invocation *inv, struct loci_registry *registry);
 

@@ -84,5 +84,33 @@ LOCI_API LOCI_CHECK int loci_import(struct loci_store *st, const char *source,
                                     const struct loci_import_opts *opts,
                                     struct loci_transfer_counts *counts, struct loci_error *err);
 
+enum loci_export_flag {
+	/** Manifests that refer to what is exported (signatures, SBOMs), and those that refer to
+	 *  them. */
+	LOCI_EXPORT_REFERRERS = 1 << 0,
+	/** Hard links into a directory: nobody may change its files. */
+	LOCI_EXPORT_LINK = 1 << 1,
+	/** Leave out what manifests refer to and the store does not have. */
+	LOCI_EXPORT_SPARSE = 1 << 2
+};
+struct loci_export_opts {
+	size_t struct_size;
+	const struct loci_log *log;
+	unsigned flags; /* enum loci_export_flag */
+	loci_transfer_fn event;
+	void *event_arg;
+};
+
+/** Writes images as an OCI layout. names: "repository" (every tag of it), "repository:tag" or
+ *  "repository@digest". output: a directory, made, or empty, or begun by an export that did not
+ *  end; a tar archive when the name ends in ".tar"; "-" for a tar on standard output. The same
+ *  content gives the same bytes. index.json, or the archive's name, comes last: what has it is
+ *  whole. counts is filled in every case.
+ *  Expected errors: NOT_FOUND, INVALID, EXISTS (a layout is there), NO_SPACE, CANCELED,
+ *  DIGEST_MISMATCH (a blob of the store is damaged). */
+LOCI_API LOCI_CHECK int loci_export(struct loci_store *st, const char *const *names, size_t n,
+                                    const char *output, const struct loci_export_opts *opts,
+                                    struct loci_transfer_counts *counts, struct loci_error *err);
+
 LOCI_END_DECLS
 #endif

@@ -80,7 +80,7 @@ int loci__import_tell(struct loci__import *im, int kind, const char *tag,
 static bool ends_everything(int rc)
 {
 	return rc == LOCI_E_NO_SPACE || rc == LOCI_E_NOMEM || rc == LOCI_E_CANCELED ||
-	       rc == LOCI_E_USAGE;
+	       rc == LOCI_E_READ_ONLY || rc == LOCI_E_USAGE;
 }
 
 int loci__import_failed(struct loci__import *im, const char *tag, const struct loci_digest *d,
