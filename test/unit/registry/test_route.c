@@ -94,6 +94,7 @@ static const struct {
         {"GET", "/v2", "end-1", 200, false, false},
         {"HEAD", "/v2", "end-1", 200, false, false},
         {"GET", "/v2/_catalog", "", 200, false, false},
+        {"HEAD", "/v2/_catalog", "", 200, false, false},
         {"GET", "/v2/a/manifests/v1", "end-3", 404, false, false},
         {"HEAD", "/v2/a/manifests/v1", "end-3", 404, false, false},
         {"PUT", "/v2/a/manifests/v1", "end-7", 400, true, true},
@@ -103,16 +104,23 @@ static const struct {
         {"PATCH", "/v2/a/blobs/uploads/" ID, "end-5", 404, true, true},
         {"PUT", "/v2/a/blobs/uploads/" ID "?digest=sha256:" ZEROS, "end-6", 404, true, true},
         {"GET", "/v2/a/blobs/uploads/" ID, "end-13", 404, false, false},
+        {"HEAD", "/v2/a/blobs/uploads/" ID, "end-13", 404, false, false},
         {"DELETE", "/v2/a/blobs/uploads/" ID, "end-14", 404, true, true},
         {"GET", "/v2/a/blobs/sha256:" ZEROS, "end-2", 404, false, false},
         {"HEAD", "/v2/a/blobs/sha256:" ZEROS, "end-2", 404, false, false},
         {"DELETE", "/v2/a/blobs/sha256:" ZEROS, "end-10", 404, true, true},
         {"GET", "/v2/a/tags/list", "end-8", 404, false, false},
+        {"HEAD", "/v2/a/tags/list", "end-8", 404, false, false},
         {"GET", "/v2/a/referrers/sha256:" ZEROS, "end-12", 200, true, false},
+        {"HEAD", "/v2/a/referrers/sha256:" ZEROS, "end-12", 200, true, false},
         {"GET", "/livez", "", 200, false, false},
+        {"HEAD", "/livez", "", 200, false, false},
         {"GET", "/readyz", "", 200, false, false},
+        {"HEAD", "/readyz", "", 200, false, false},
         {"GET", "/metrics", "", 200, true, false},
+        {"HEAD", "/metrics", "", 200, true, false},
         {"GET", "/", "", 200, false, false},
+        {"HEAD", "/", "", 200, false, false},
 };
 #define N_REQUESTS (sizeof(requests) / sizeof(requests[0]))
 
@@ -192,9 +200,9 @@ static void test_other_methods(void **state)
 	expect_allow(&f, "PATCH", "/v2/a/manifests/v1", "GET, HEAD, PUT, DELETE");
 	expect_allow(&f, "PUT", "/v2/a/blobs/sha256:" ZEROS, "GET, HEAD, DELETE");
 	expect_allow(&f, "GET", "/v2/a/blobs/uploads/", "POST");
-	expect_allow(&f, "HEAD", "/v2/a/blobs/uploads/" ID, "PATCH, PUT, GET, DELETE");
-	expect_allow(&f, "DELETE", "/v2/a/tags/list", "GET");
-	expect_allow(&f, "OPTIONS", "/v2/_catalog", "GET");
+	expect_allow(&f, "POST", "/v2/a/blobs/uploads/" ID, "PATCH, PUT, GET, HEAD, DELETE");
+	expect_allow(&f, "DELETE", "/v2/a/tags/list", "GET, HEAD");
+	expect_allow(&f, "OPTIONS", "/v2/_catalog", "GET, HEAD");
 	fixture_close(&f);
 }
 
