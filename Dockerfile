@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# The registry as an image: docker build -t loci . && docker run -p 5000:5000 -v loci:/var/lib/loci loci
+# The registry as an image: docker build -t loci . && docker run -p 5000:5000 -v registry:/var/lib/registry loci
+# It takes the place of registry:2 in a compose file: same port, same volume, same command, same variables
+# (docs/coming-from-registry2.md).
 FROM debian:12-slim AS build
 WORKDIR /src
 COPY . .
@@ -14,9 +16,13 @@ RUN apt-get update \
        libcurl4 libisal2 libzstd1 libssl3 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/ociregistry /out/usr/bin/ocipull /usr/bin/
-VOLUME /var/lib/loci
+# In a container localhost is nobody's: it listens on every address, and the port mapping decides who gets in.
+COPY cli/registry2.yml /etc/docker/registry/config.yml
+COPY cli/registry2.yml /etc/distribution/config.yml
+# For commands beside the server (docker exec … ociregistry gc): what the server reads, they read.
+RUN mkdir /etc/loci && ln -s /etc/docker/registry/config.yml /etc/loci/ociregistry.yaml
+VOLUME /var/lib/registry
 EXPOSE 5000
-# In a container localhost is nobody's: listen on every address, and let the port mapping decide who gets in.
 ENTRYPOINT ["ociregistry"]
-CMD ["--listen", ":5000"]
+CMD ["/etc/docker/registry/config.yml"]
 STOPSIGNAL SIGTERM

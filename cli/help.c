@@ -117,5 +117,10 @@ int loci__program_check(const struct loci_program *p, struct loci_error *err)
 	int r = 0;
 	for (const struct loci_command *c = p->commands; r == 0 && c->run; c++)
 		r = check_command(p, c, err);
+	struct loci_option_view view loci__cleanup_option_view = {0};
+	if (r == 0 && p->aliases)
+		r = loci__option_view_init(&view, p, NULL, err);
+	if (r == 0 && p->aliases)
+		r = loci__alias_check_table(view.options, p->aliases, err);
 	return r;
 }

@@ -202,6 +202,43 @@ static void put_environment(struct loci_buf *b, const struct loci_program *p)
 	loci__buf_puts(b, ".El\n");
 }
 
+static void put_alias(struct loci_buf *b, const struct loci_program *p,
+                      const struct loci_alias *row)
+{
+	static const char *const leads[] = {
+	        [LOCI_ALIAS_HARMLESS] = "Without effect: ",
+	        [LOCI_ALIAS_REFUSED] = "Refused: ",
+	};
+	char name[LOCI_ALIAS_NAME_MAX];
+	size_t n = strlen(row->path);
+	if (!loci__alias_name(p->aliases, row->path, name))
+		return;
+	loci__buf_printf(b, ".It Ev %s%s\n", name,
+	                 n > 2 && strcmp(row->path + n - 2, ".*") == 0 ? "_*" : "");
+	if (row->key)
+		loci__buf_printf(b, "%s\n.Cm %s .\n",
+		                 row->kind == LOCI_ALIAS_ADDS ? "Adds to" : "As", row->key);
+	else
+		loci__buf_puts(b, leads[row->kind]);
+	if (row->why)
+		put_paragraph(b, row->why);
+}
+
+static void put_aliases(struct loci_buf *b, const struct loci_program *p)
+{
+	if (!p->aliases)
+		return;
+	loci__buf_printf(b,
+	                 ".Ss Names of %s\nThe environment of %s is understood, and its "
+	                 "configuration file, where the same names are nested keys.\n"
+	                 "Its variables win over the file and yield to the ones above.\n"
+	                 ".Bl -tag -width Ds\n",
+	                 p->aliases->program, p->aliases->program);
+	for (const struct loci_alias *row = p->aliases->rows; row->kind != LOCI_ALIAS_END; row++)
+		put_alias(b, p, row);
+	loci__buf_puts(b, ".El\n");
+}
+
 static void put_files(struct loci_buf *b, const struct loci_program *p)
 {
 	if (!p->default_config)
@@ -267,6 +304,7 @@ int loci__program_print_man(const struct loci_program *p, struct loci_buf *b,
 	put_description(b, p);
 	put_commands(b, p);
 	put_environment(b, p);
+	put_aliases(b, p);
 	put_files(b, p);
 	put_exits(b, p);
 	put_examples(b, p);

@@ -14,7 +14,18 @@ static int check_config(const struct loci_invocation *inv, struct loci_error *er
 /* ---- the program --------------------------------------------------------------------------- */
 
 static const struct loci_command commands[] = {
-        {.name = NULL, .summary = "Serve until SIGTERM or SIGINT", .run = loci__ociregistry_serve},
+        {.name = NULL,
+         .summary = "Serve until SIGTERM or SIGINT",
+         .args = "[FILE]",
+         .max_args = 1,
+         .flags = LOCI_COMMAND_CONFIG_ARG,
+         .run = loci__ociregistry_serve},
+        {.name = "serve",
+         .summary = "The same, as it is called with registry:2; FILE is a configuration",
+         .args = "[FILE]",
+         .max_args = 1,
+         .flags = LOCI_COMMAND_CONFIG_ARG,
+         .run = loci__ociregistry_serve},
         {.name = "import",
          .summary = "Take in images from a registry:2 directory, OCI layouts, or what docker save "
                     "writes",
@@ -39,6 +50,9 @@ static const struct loci_command commands[] = {
          .run = loci__ociregistry_export},
         {.name = "check-config",
          .summary = "Check the configuration and print it, with where each value comes from",
+         .args = "[FILE]",
+         .max_args = 1,
+         .flags = LOCI_COMMAND_CONFIG_ARG,
          .run = check_config},
         {.name = "read-only",
          .summary = "Stop all writing to the store, for a backup, and allow it again; servers on "
@@ -95,6 +109,7 @@ static const struct loci_program program = {
         .settings_size = sizeof(struct loci_ociregistry_settings),
         .env_prefix = "OCIREGISTRY_",
         .default_config = "/etc/loci/ociregistry.yaml",
+        .aliases = &loci__ociregistry_aliases,
         .log_level = LOCI_LOG_INFO,
         .exits = exits,
         .examples = examples,

@@ -48,6 +48,7 @@ enum loci_ociregistry_format { LOCI_OCIREGISTRY_TABLE = 0, LOCI_OCIREGISTRY_JSON
 
 extern const struct loci_option loci__ociregistry_options[];
 extern const struct loci_option loci__ociregistry_upload_options[];
+extern const struct loci_alias_set loci__ociregistry_aliases;
 extern const struct loci_option loci__ociregistry_import_options[];
 extern const struct loci_option loci__ociregistry_export_options[];
 

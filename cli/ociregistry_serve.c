@@ -10,9 +10,11 @@
 #include "core/base/logger.h"
 #include "loci/registry_http.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #define COMPONENT "ociregistry"
@@ -26,6 +28,20 @@ LOCI_DEFINE_CLEANUP(free_registry, struct loci_registry, loci_registry_free)
 LOCI_DEFINE_CLEANUP(free_server, struct loci_http_server, loci_http_server_free)
 
 /* ---- making the parts ---------------------------------------------------------------------- */
+
+/* Whoever comes from registry:2 has the volume mounted where it always was. */
+static int explain_directory(const char *dir, int code, struct loci_error *err)
+{
+	int fd loci__cleanup_close = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || faccessat(fd, "docker/registry/v2", F_OK, 0) < 0)
+		return code;
+	return loci__err_set(
+	        err, code,
+	        "'%s' holds the images of a registry:2: take them over by `ociregistry "
+	        "--store %s/loci import %s` (by hard links, the old ones stay), then "
+	        "serve them with LOCI_STORE=%s/loci",
+	        dir, dir, dir, dir);
+}
 
 static int open_store(const struct loci_invocation *inv, unsigned flags, struct loci_store **ret,
                       struct loci_error *err)
@@ -46,7 +62,9 @@ static int open_store(const struct loci_invocation *inv, unsigned flags, struct 
 	        .upload_expiry_s = (unsigned)(s->upload_expiry_ms / 1000),
 	        .upload_check_s = (unsigned)(s->upload_check_ms / 1000),
 	};
-	return loci_store_open(s->store, &o, ret, err);
+	int r = loci_store_open(s->store, &o, ret, err);
+	return r == LOCI_E_INVALID || r == LOCI_E_NOT_FOUND ? explain_directory(s->store, r, err)
+	                                                    : r;
 }
 
 int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_store **ret,
@@ -184,6 +202,16 @@ static void raise_open_files(void)
 	}
 }
 
+/* What the environment says twice, a record a line. */
+static void log_notes(const struct loci_invocation *inv)
+{
+	for (const char *p = loci__options_notes(inv->options); *p;) {
+		size_t n = strcspn(p, "\n");
+		loci__log(inv->log, LOCI_LOG_WARN, COMPONENT, "%.*s", (int)n, p);
+		p += n + !!p[n];
+	}
+}
+
 static void announce(const struct loci_http_server *server, const S *s, const struct loci_log *log)
 {
 	const char *address;
@@ -212,6 +240,7 @@ int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error
 	int failed = pthread_create(&thread, NULL, run_server, &run);
 	if (failed)
 		return loci__err_errno(err, failed, "start the server's thread");
+	log_notes(inv);
 	announce(server, s, inv->log);
 	if (loci_store_is_frozen(store))
 		loci__log(inv->log, LOCI_LOG_WARN, COMPONENT,

@@ -229,6 +229,14 @@ static int check_args(const struct loci_command *cmd, size_t n, char **args, str
 	return 0;
 }
 
+/* Of the default command; else it is a command's name with a slip in it. */
+static bool may_be_argument(const struct loci_command *first, const char *text)
+{
+	if (first->flags & LOCI_COMMAND_CONFIG_ARG)
+		return strchr(text, '/');
+	return first->max_args > 0;
+}
+
 /*
  * Options may stand before a command's name, so the name has to be found first: what stands before
  * it is parsed with the options that all commands share and those of the default command; when a
@@ -251,7 +259,7 @@ static int find_first(struct run *run, char *const *args, const struct loci_comm
 	const struct loci_command *named = find_command(p, run->pos.v[0]);
 	if (named)
 		*ret = named;
-	else if (!first || (first->max_args == 0 && loci__has_commands(p)))
+	else if (!first || (loci__has_commands(p) && !may_be_argument(first, run->pos.v[0])))
 		return unknown_command(p, run->pos.v[0], err);
 	return 0;
 }
@@ -264,7 +272,10 @@ static int restart_options(struct run *run, struct loci_error *err)
 	memset(run->inv.settings, 0, run->p->settings_size);
 	memset(&run->common, 0, sizeof(run->common));
 	int r = loci__options_new(run->p->env_prefix, &run->inv.options, err);
-	return r == 0 ? add_sets(run, err) : r;
+	if (r < 0)
+		return r;
+	loci__options_set_aliases(run->inv.options, run->p->aliases);
+	return add_sets(run, err);
 }
 
 /* Parses what stands before the name, which must not be of the default command, and behind it. */
@@ -333,9 +344,26 @@ static const char *config_option(const struct run *run)
 	return NULL;
 }
 
+/* By --config or as the argument; *ret is NULL when neither names one. */
+static int named_config(const struct run *run, const char **ret, struct loci_error *err)
+{
+	const struct loci_invocation *inv = &run->inv;
+	bool by_arg = inv->command->flags & LOCI_COMMAND_CONFIG_ARG && inv->n_args > 0;
+	*ret = config_option(run);
+	if (by_arg && *ret)
+		return loci__err_set(err, LOCI_E_USAGE,
+		                     "two configuration files: --config and '%.64s'", inv->args[0]);
+	if (by_arg)
+		*ret = inv->args[0];
+	return 0;
+}
+
 static int read_config(struct run *run, struct loci_error *err)
 {
-	const char *path = config_option(run);
+	const char *path;
+	int r = named_config(run, &path, err);
+	if (r < 0)
+		return r;
 	bool named = path;
 	if (!named)
 		path = run->p->default_config;

@@ -14,7 +14,7 @@
 #define LOCI_CLI_PROGRAM_H
 
 #include "cli/log.h"
-#include "conf/option.h"
+#include "conf/alias.h"
 #include "loci/error.h"
 
 struct loci_program;
@@ -42,7 +42,10 @@ typedef int (*loci_command_fn)(const struct loci_invocation *inv, struct loci_er
 enum loci_command_flag {
 	/* Nothing behind the first positional is an option (IMAGE CMD…). */
 	LOCI_COMMAND_STOP_AT_FIRST = 1 << 0,
-	LOCI_COMMAND_HIDDEN = 1 << 1
+	LOCI_COMMAND_HIDDEN = 1 << 1,
+	/* Its one argument, a path, is a configuration file as by --config; what has no slash is
+	 * the name of a command. */
+	LOCI_COMMAND_CONFIG_ARG = 1 << 2
 };
 #define LOCI_ARGS_UNLIMITED SIZE_MAX
 
@@ -80,11 +83,12 @@ struct loci_program {
 	/* With a row whose flag is "config" (a PATH): that file is read; else this one when it
 	 * exists; NULL: none. */
 	const char *default_config;
-	int log_level;                       /* without -q and -v: enum loci_log_level */
-	const struct loci_exit_row *exits;   /* to a row with meaning and code 0 (the catch-all,
-	                                        last);   NULL: the common table */
-	const struct loci_example *examples; /* to a row whose command is NULL; or NULL */
-	const char *const *see_also;         /* "ocipull(1)", NULL behind the last; or NULL */
+	const struct loci_alias_set *aliases; /* or NULL */
+	int log_level;                        /* without -q and -v: enum loci_log_level */
+	const struct loci_exit_row *exits;    /* to a row with meaning and code 0 (the catch-all,
+	                                         last);   NULL: the common table */
+	const struct loci_example *examples;  /* to a row whose command is NULL; or NULL */
+	const char *const *see_also;          /* "ocipull(1)", NULL behind the last; or NULL */
 };
 
 /* Parses, prepares and runs; the exit status of the process. */

@@ -102,6 +102,10 @@ int loci__options_yaml(struct loci_options *o, const char *name, const char *tex
 		return loci__err_nomem(err);
 	free(o->file_name);
 	o->file_name = copy;
+	bool is_theirs;
+	int r = loci__alias_yaml(o, name, text, n, &is_theirs, err);
+	if (r < 0 || is_theirs)
+		return r;
 	return loci__yaml_walk(name, text, n, &handler, o, err);
 }
 

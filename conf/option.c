@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#define NOTES_MAX 65536
+
 bool loci__options_next(const struct loci_options *o, struct loci_option_at *at)
 {
 	for (; at->set < o->n_sets; at->set++, at->next = 0, at->heading = NULL) {
@@ -34,6 +36,8 @@ bool loci__options_next(const struct loci_options *o, struct loci_option_at *at)
 int loci__options_new(const char *env_prefix, struct loci_options **ret, struct loci_error *err)
 {
 	struct loci_options *o = calloc(1, sizeof(*o));
+	if (o)
+		o->notes = (struct loci_buf)LOCI_BUF_INIT(NOTES_MAX);
 	if (o && env_prefix)
 		o->env_prefix = strdup(env_prefix);
 	if (!o || (env_prefix && !o->env_prefix)) {
@@ -53,6 +57,7 @@ void loci__options_free(struct loci_options *o)
 		loci__option_value_done(at.row, at.field);
 	for (size_t i = 0; i < o->n_sets; i++)
 		free(o->sets[i].origins);
+	loci__buf_done(&o->notes);
 	free(o->env_prefix);
 	free(o->file_name);
 	free(o);
@@ -184,7 +189,7 @@ int loci__options_env(struct loci_options *o, char *const *environ_, struct loci
 		if (r < 0)
 			return loci__err_prefix(err, r, "environment %s", name);
 	}
-	return 0;
+	return loci__alias_env(o, environ_, err); /* last: it tells what ours hide of it */
 }
 
 int loci__options_finish(struct loci_options *o, struct loci_error *err)

@@ -108,6 +108,7 @@ struct loci_option_set {
 enum loci_option_source {
 	LOCI_SOURCE_DEFAULT = 0,
 	LOCI_SOURCE_FILE,
+	LOCI_SOURCE_ALIAS, /* a variable of another program's (alias.h) */
 	LOCI_SOURCE_ENV,
 	LOCI_SOURCE_FLAG
 };

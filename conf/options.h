@@ -3,17 +3,20 @@
 #ifndef LOCI_CONF_OPTIONS_H
 #define LOCI_CONF_OPTIONS_H
 
-#include "conf/option.h"
+#include "conf/alias.h"
 
 struct loci_option_origin {
 	enum loci_option_source source;
 	unsigned line; /* in the file */
 	unsigned column;
+	const char *alias; /* the path by which another program's variable set it */
 };
 
 struct loci_options {
 	char *env_prefix;
-	char *file_name; /* of the last file read, or NULL */
+	char *file_name;                      /* of the last file read, or NULL */
+	const struct loci_alias_set *aliases; /* or NULL */
+	struct loci_buf notes;                /* what is to be reported, a line each */
 	size_t n_sets;
 	struct {
 		struct loci_option_set set;
@@ -38,6 +41,11 @@ int loci__options_assign(struct loci_option_at *at, struct loci_option_origin fr
 /* The same for a list given as one text with commas; other types as _assign. */
 int loci__options_assign_commas(struct loci_option_at *at, struct loci_option_origin from,
                                 const char *text, struct loci_error *err);
+/* alias.c: the variables of another program; its file (then *ret_is_theirs). */
+int loci__alias_env(struct loci_options *o, char *const *environ_, struct loci_error *err);
+int loci__alias_yaml(struct loci_options *o, const char *name, const char *text, size_t n,
+                     bool *ret_is_theirs, struct loci_error *err);
+
 /* An empty list, from the file. */
 void loci__options_assign_none(struct loci_option_at *at, struct loci_option_origin from);
 

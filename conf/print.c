@@ -180,20 +180,35 @@ void loci__options_print_sample(const struct loci_options *o, struct loci_buf *b
 static void print_source(const struct loci_options *o, const struct loci_option_at *at,
                          struct loci_buf *b)
 {
-	char buf[LOCI_OPTION_ENV_MAX];
+	char buf[LOCI_OPTION_ENV_MAX], name[LOCI_ALIAS_NAME_MAX];
 	switch (at->origin->source) {
 	case LOCI_SOURCE_DEFAULT: loci__buf_puts(b, "default"); break;
 	case LOCI_SOURCE_FILE: loci__buf_printf(b, "%s:%u", o->file_name, at->origin->line); break;
 	case LOCI_SOURCE_ENV:
 		loci__buf_printf(b, "$%s", loci__option_env_name(at->row, o->env_prefix, buf));
 		break;
+	case LOCI_SOURCE_ALIAS:
+		if (loci__alias_name(o->aliases, at->origin->alias, name))
+			loci__buf_printf(b, "$%s", name);
+		break;
 	case LOCI_SOURCE_FLAG: loci__buf_printf(b, "--%s", at->row->flag); break;
+	}
+}
+
+/* As comments: the text stays a configuration. */
+static void print_notes_of(const struct loci_options *o, struct loci_buf *b)
+{
+	for (const char *p = loci__options_notes(o); *p;) {
+		size_t n = strcspn(p, "\n");
+		loci__buf_printf(b, "# %.*s\n", (int)n, p);
+		p += n + !!p[n];
 	}
 }
 
 void loci__options_print_values(const struct loci_options *o, struct loci_buf *b)
 {
 	const char *before = NULL;
+	print_notes_of(o, b);
 	struct loci_option_at at = {0};
 	while (loci__options_next(o, &at)) {
 		if (!at.row->key)
