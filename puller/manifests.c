@@ -318,25 +318,45 @@ int loci__manifest_walk(struct loci_remote *r, struct loci_http *h, struct loci_
 
 /* ---- into the store ---- */
 
+static int store_document(const struct loci_document *d, struct loci_store *st,
+                          struct loci_error *err)
+{
+	struct loci_manifest_put put = {
+	        .struct_size = sizeof(put),
+	        .media_type = d->media_type,
+	        .bytes = d->bytes,
+	        .n = d->n,
+	        .want = &d->digest,
+	        /* Of an index only one platform is here. */
+	        .flags = LOCI_MANIFEST_PUT_SPARSE,
+	};
+	int rc = loci_manifest_put(st, /* repo= */ NULL, &put, /* res= */ NULL, err);
+	return rc < 0 ? loci__err_prefix(err, rc, "store the manifest") : 0;
+}
+
 int loci__resolution_store(const struct loci_resolution *res, struct loci_store *st,
                            struct loci_error *err)
 {
-	for (size_t i = res->n; i-- > 0;) {
+	int rc = 0;
+	for (size_t i = res->n; rc == 0 && i-- > 0;)
+		if (!res->path[i].in_store)
+			rc = store_document(&res->path[i], st, err);
+	return rc;
+}
+
+int loci__resolution_check(const struct loci_resolution *res, struct loci_store *st,
+                           struct loci_error *err)
+{
+	int rc = 0;
+	for (size_t i = res->n; rc == 0 && i-- > 0;) {
 		const struct loci_document *d = &res->path[i];
+		struct loci_manifest_bytes *stored = NULL;
 		if (d->in_store)
-			continue;
-		struct loci_manifest_put put = {
-		        .struct_size = sizeof(put),
-		        .media_type = d->media_type,
-		        .bytes = d->bytes,
-		        .n = d->n,
-		        .want = &d->digest,
-		        /* Of an index only one platform is here. */
-		        .flags = LOCI_MANIFEST_PUT_SPARSE,
-		};
-		int rc = loci_manifest_put(st, /* repo= */ NULL, &put, /* res= */ NULL, err);
-		if (rc < 0)
-			return loci__err_prefix(err, rc, "store the manifest");
+			rc = loci_manifest_get(st, /* repo= */ NULL, /* tag= */ NULL, &d->digest,
+			                       &stored, err);
+		loci_manifest_bytes_free(stored);
+		if (rc == LOCI_E_NOT_FOUND)
+			rc = store_document(d, st, err);
 	}
-	return 0;
+	return rc;
 }

@@ -45,5 +45,9 @@ int loci__manifest_walk(struct loci_remote *r, struct loci_http *h, struct loci_
 /* Puts what is not there yet, the image first. */
 int loci__resolution_store(const struct loci_resolution *res, struct loci_store *st,
                            struct loci_error *err);
+/* Once the image is recorded, which keeps them: puts those that were there and have been collected
+ * as garbage meanwhile. */
+int loci__resolution_check(const struct loci_resolution *res, struct loci_store *st,
+                           struct loci_error *err);
 
 #endif

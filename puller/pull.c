@@ -229,6 +229,8 @@ static int record(struct pull *p, struct loci_image *ret, struct loci_error *err
 	int rc = loci__resolution_store(&p->res, p->store, err);
 	if (rc >= 0)
 		rc = loci_image_put(p->store, &image, err);
+	if (rc >= 0)
+		rc = loci__resolution_check(&p->res, p->store, err);
 	if (rc >= 0 && ret)
 		*ret = image;
 	return rc;

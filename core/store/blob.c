@@ -8,8 +8,8 @@
 #include "core/store/event.h"
 #include "core/store/store.h"
 
-#include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/store/link_row.h"
 #include "core/store/usage.h"
 
 #include <string.h>
@@ -74,7 +74,7 @@ static int write_link(struct loci__txn *t, const char *repo, const struct loci_d
 	if (rc == LOCI_E_NOT_FOUND)
 		rc = count_link(t, repo, d, 1, err);
 	if (rc == 0)
-		rc = loci__txn_put_u64(t, LOCI_INDEX_LINK, &link, loci__clock_epoch(), err);
+		rc = loci__link_row_put(t, repo, d, err);
 	return rc < 0 ? rc
 	              : loci__txn_put(t, LOCI_INDEX_HOLDER, &holder, (struct loci_slice){"", 0},
 	                              err);
@@ -116,17 +116,18 @@ static int check_args(struct loci_store *st, const char *repo, const struct loci
 	return rc == 0 ? loci__check_digest(d, err) : rc;
 }
 
-/* In a snapshot. */
+/* What garbage collection has condemned is not found: in a repository its link says so, in the
+ * whole store the mark in the lease's place. */
 static int find(struct loci__txn *t, const char *repo, const struct loci_digest *d,
-                struct loci__blob_row *ret, struct loci_error *err)
+                struct loci__blob_row *ret, struct loci__lease *ret_lease, struct loci_error *err)
 {
-	int rc = 0;
-	if (repo) {
-		struct loci__key k = loci__key_of_repo_digest(repo, d);
-		rc = loci__txn_has(t, LOCI_INDEX_LINK, &k, err);
-	}
+	int rc = repo ? loci__link_find(t, repo, d, err) : 0;
 	if (rc == 0)
 		rc = loci__blob_row_get(t, d, ret, err);
+	if (rc == 0)
+		rc = loci__lease_get(t, d, ret_lease, err);
+	if (rc == 0 && !repo && ret_lease->condemned)
+		rc = LOCI_E_NOT_FOUND;
 	if (rc == LOCI_E_NOT_FOUND)
 		return loci__err_set(err, rc, "blob %s is not in %s%s%s", loci__digest_text(d).s,
 		                     repo ? "repository '" : "the store", repo ? repo : "",
@@ -135,39 +136,36 @@ static int find(struct loci__txn *t, const char *repo, const struct loci_digest 
 }
 
 static int look_up(struct loci_store *st, const char *repo, const struct loci_digest *d,
-                   struct loci__blob_row *ret, uint64_t *ret_lease, struct loci_error *err)
+                   struct loci__blob_row *ret, struct loci__lease *ret_lease,
+                   struct loci_error *err)
 {
 	loci__cleanup_read struct loci__txn t = {0};
 	int rc = check_args(st, repo, d, err);
 	if (rc == 0)
 		rc = loci__read_begin(st->sh->index, &t, err);
-	if (rc == 0)
-		rc = find(&t, repo, d, ret, err);
-	if (rc == 0)
-		rc = loci__lease_get(&t, d, ret_lease, err);
-	return rc;
+	return rc == 0 ? find(&t, repo, d, ret, ret_lease, err) : rc;
 }
 
 int loci_blob_stat(struct loci_store *st, const char *repo, const struct loci_digest *d,
                    uint64_t *ret_size, struct loci_error *err)
 {
 	struct loci__blob_row row;
-	uint64_t lease;
+	struct loci__lease lease;
 	int rc = look_up(st, repo, d, &row, &lease, err);
 	if (rc == 0 && row.flags & LOCI_BLOB_UNSYNCED)
 		rc = loci__blob_file(st, d, &row, /* ret_fd= */ NULL, err);
-	if (rc < 0)
-		return rc;
-	loci__lease_renew(st, d, lease);
-	*ret_size = row.size;
-	return 0;
+	if (rc == 0)
+		rc = loci__lease_renew(st, d, lease.until, err);
+	if (rc == 0)
+		*ret_size = row.size;
+	return rc;
 }
 
 int loci_blob_open(struct loci_store *st, const char *repo, const struct loci_digest *d,
                    int *ret_fd, uint64_t *ret_size, struct loci_error *err)
 {
 	struct loci__blob_row row;
-	uint64_t lease;
+	struct loci__lease lease;
 	int rc = look_up(st, repo, d, &row, &lease, err);
 	if (rc == 0)
 		rc = loci__blob_file(st, d, &row, ret_fd, err);
@@ -189,7 +187,8 @@ static int mount_op(struct loci__txn *t, void *arg, struct loci_error *err)
 {
 	const struct blob_op *o = arg;
 	struct loci__blob_row row;
-	int rc = find(t, o->from, o->digest, &row, err);
+	struct loci__lease lease;
+	int rc = find(t, o->from, o->digest, &row, &lease, err);
 	if (rc == 0)
 		rc = loci__blob_link(t, o->repo, o->digest, o->lease_until, err);
 	if (rc < 0)
@@ -208,7 +207,7 @@ int loci_blob_mount(struct loci_store *st, const char *from_repo, const char *to
                     const struct loci_digest *d, struct loci_error *err)
 {
 	struct loci__blob_row row;
-	uint64_t lease;
+	struct loci__lease lease;
 	int rc = loci__check_repo(to_repo, err);
 	/* Most mounts that fail do so here, without a turn in the writer's queue. */
 	if (rc == 0)
@@ -251,7 +250,8 @@ static int unlease_op(struct loci__txn *t, void *arg, struct loci_error *err)
 {
 	const struct blob_op *o = arg;
 	struct loci__blob_row row;
-	int rc = find(t, /* repo= */ NULL, o->digest, &row, err);
+	struct loci__lease lease;
+	int rc = find(t, /* repo= */ NULL, o->digest, &row, &lease, err);
 	if (rc < 0)
 		return rc;
 	struct loci__key k = loci__key_of_digest(o->digest);

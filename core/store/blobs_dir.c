@@ -112,6 +112,66 @@ static int dir_open(struct loci_blobs *base, const struct loci_digest *d, int *r
 	return 0;
 }
 
+static bool is_older(const struct stat *st, uint64_t age_s);
+
+static int dir_remove(struct loci_blobs *base, const struct loci_digest *d, uint64_t age_s,
+                      bool only_look, struct loci_error *err)
+{
+	char path[BLOB_PATH_MAX];
+	struct stat st;
+	int dirfd = alg_dir(dir_of(base), d);
+	blob_path(d, path);
+	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return blob_err(d, "find", err);
+	if (!is_older(&st, age_s))
+		return loci__err_set(err, LOCI_E_BUSY, "a blob's file is young");
+	if (!only_look && unlinkat(dirfd, path, 0) < 0)
+		return blob_err(d, "remove", err);
+	return 0;
+}
+
+static int walk_names(DIR *dir, int alg, loci_blobs_walk_fn fn, void *arg)
+{
+	int rc = 0;
+	for (struct dirent *e; rc >= 0 && (e = readdir(dir));) {
+		struct loci_digest d = {.alg = alg, .len = alg == LOCI_SHA256 ? 32 : 64};
+		if (loci__hex_parse(e->d_name, strlen(e->d_name), d.bytes, d.len))
+			rc = fn(arg, &d);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int walk_dir(struct dir_blobs *b, int alg, const char *name, loci_blobs_walk_fn fn,
+                    void *arg, struct loci_error *err)
+{
+	loci__cleanup_close int fd =
+	        openat(b->alg_fd[alg], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	loci__cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return loci__err_sys(err, "list blobs in '%s'", name);
+	loci__steal_fd(&fd);
+	return walk_names(dir, alg, fn, arg);
+}
+
+/* One of the small directories at a time. The cursor: its number. */
+static int dir_walk(struct loci_blobs *base, struct loci_blobs_cursor *cursor,
+                    loci_blobs_walk_fn fn, void *arg, struct loci_error *err)
+{
+	uint16_t at;
+	char name[3];
+	memcpy(&at, cursor->opaque, sizeof(at));
+	unsigned char fan = (unsigned char)(at % FANOUT);
+	loci__hex_format(&fan, 1, name);
+	int rc = walk_dir(dir_of(base), 1 + at / FANOUT, name, fn, arg, err);
+	if (rc < 0)
+		return rc;
+	at++;
+	memcpy(cursor->opaque, &at, sizeof(at));
+	return at == (ALGS - 1) * FANOUT;
+}
+
 /* ---- sessions -------------------------------------------------------------------------------- */
 
 static struct dir_session *session_alloc(struct dir_blobs *b, const char *name)
@@ -655,6 +715,8 @@ static void dir_close(struct loci_blobs *base)
 static const struct loci_blobs_ops dir_ops = {
         .close = dir_close,
         .open = dir_open,
+        .remove = dir_remove,
+        .walk = dir_walk,
         .session_new = dir_session_new,
         .session_share = dir_session_share,
         .session_take = dir_session_take,

@@ -5,24 +5,36 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static struct flock byte_of(unsigned byte, short type)
+static int set_lock(int fd, int cmd, unsigned byte, short type)
 {
-	return (struct flock){
+	struct flock lock = {
 	        .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
+	int rc;
+	do
+		rc = fcntl(fd, cmd, &lock);
+	while (rc < 0 && errno == EINTR);
+	return rc;
 }
 
 int loci__byte_lock(int fd, unsigned byte)
 {
-	struct flock lock = byte_of(byte, F_WRLCK);
-	int rc;
-	do
-		rc = fcntl(fd, F_OFD_SETLKW, &lock);
-	while (rc < 0 && errno == EINTR);
+	return set_lock(fd, F_OFD_SETLKW, byte, F_WRLCK);
+}
+
+int loci__byte_lock_shared(int fd, unsigned byte)
+{
+	return set_lock(fd, F_OFD_SETLKW, byte, F_RDLCK);
+}
+
+int loci__byte_try_lock(int fd, unsigned byte)
+{
+	int rc = set_lock(fd, F_OFD_SETLK, byte, F_WRLCK);
+	if (rc < 0 && errno == EACCES) /* POSIX allows either */
+		errno = EAGAIN;
 	return rc;
 }
 
 void loci__byte_unlock(int fd, unsigned byte)
 {
-	struct flock lock = byte_of(byte, F_UNLCK);
-	fcntl(fd, F_OFD_SETLK, &lock);
+	set_lock(fd, F_OFD_SETLK, byte, F_UNLCK);
 }

@@ -55,6 +55,7 @@ static int parse_row(struct loci_slice val, struct loci_image *ret, struct loci_
 struct image_op {
 	const struct loci_image *image;
 	struct loci__key key;
+	uint64_t lease_until;
 };
 
 /* The one row of IMAGE_LAST. */
@@ -72,14 +73,17 @@ static int put_op(struct loci__txn *t, void *arg, struct loci_error *err)
 	struct loci__key last = last_key();
 	struct loci_slice val = {b, format_row(o->image, b)};
 	int rc = loci__txn_put(t, LOCI_INDEX_IMAGE, &o->key, val, err);
-	return rc < 0 ? rc
-	              : loci__txn_put(t, LOCI_INDEX_IMAGE_LAST, &last, loci__key_slice(&o->key),
-	                              err);
+	if (rc == 0)
+		rc = loci__txn_put(t, LOCI_INDEX_IMAGE_LAST, &last, loci__key_slice(&o->key), err);
+	/* Condemned by garbage collection, but still there: from now on they are roots. */
+	if (rc == 0)
+		rc = loci__lease_revive(t, &o->image->top, o->lease_until, err);
+	return rc == 0 ? loci__lease_revive(t, &o->image->manifest, o->lease_until, err) : rc;
 }
 
 int loci_image_put(struct loci_store *st, const struct loci_image *image, struct loci_error *err)
 {
-	struct image_op o = {.image = image};
+	struct image_op o = {.image = image, .lease_until = loci__lease_until(st)};
 	int rc = loci__store_check(st, err);
 	if (rc == 0 && (!image->ref[0] || !memchr(image->ref, '\0', sizeof(image->ref))))
 		rc = loci__err_set(err, LOCI_E_INVALID, "image: expected a reference");

@@ -50,6 +50,14 @@ static int resolve_tag(struct loci__txn *t, const char *repo, const char *tag,
 	return rc;
 }
 
+/* NOT_FOUND for a manifest that garbage collection has condemned: of no repository any more. */
+static int check_mark(struct loci__txn *t, const struct loci_digest *d, struct loci_error *err)
+{
+	struct loci__lease lease;
+	int rc = loci__lease_get(t, d, &lease, err);
+	return rc == 0 && lease.condemned ? LOCI_E_NOT_FOUND : rc;
+}
+
 static int get_in(struct loci__txn *t, const char *repo, const char *tag,
                   const struct loci_digest *digest, struct loci_manifest_bytes **ret,
                   struct loci_error *err)
@@ -64,8 +72,7 @@ static int get_in(struct loci__txn *t, const char *repo, const char *tag,
 		d = *digest;
 	if (rc < 0)
 		return rc;
-	if (repo)
-		rc = loci__member_row_get(t, repo, &d, &member, err);
+	rc = repo ? loci__member_row_get(t, repo, &d, &member, err) : check_mark(t, &d, err);
 	if (rc == 0)
 		rc = loci__manifest_row_get(t, &d, &row, err);
 	if (rc == LOCI_E_NOT_FOUND)

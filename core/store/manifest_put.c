@@ -5,6 +5,7 @@
  * tags, the referrer's row and the links to its children.
  */
 #include "core/store/event.h"
+#include "core/store/link_row.h"
 #include "core/store/manifest_row.h"
 #include "core/store/pulled.h"
 #include "core/store/store.h"
@@ -80,10 +81,26 @@ static int require(struct loci__txn *t, struct put_op *o, const struct loci_desc
 	return rc;
 }
 
+/* What garbage collection has condemned is still there: somebody refers to it again in time. */
+static int revive(struct loci__txn *t, struct put_op *o, const struct loci_digest *d,
+                  struct loci_error *err)
+{
+	struct loci__link_row link;
+	int rc = o->repo ? loci__link_row_get(t, o->repo, d, &link, err) : LOCI_E_NOT_FOUND;
+	if (rc == 0 && link.condemned)
+		rc = loci__link_row_put(t, o->repo, d, err);
+	if (rc == LOCI_E_NOT_FOUND)
+		rc = 0;
+	return rc < 0 ? rc : loci__lease_revive(t, d, o->lease_until, err);
+}
+
 static int write_parent(struct loci__txn *t, struct put_op *o, const struct loci_descriptor *d,
                         bool is_manifest, struct loci_error *err)
 {
 	(void)is_manifest;
+	int rc = revive(t, o, &d->digest, err);
+	if (rc < 0)
+		return rc;
 	struct loci__key k = loci__key_of_digest(&d->digest);
 	loci__key_digest(&k, &o->digest);
 	return loci__txn_put(t, LOCI_INDEX_PARENT, &k, (struct loci_slice){"", 0}, err);
@@ -269,6 +286,17 @@ static int check_op(struct loci__txn *t, struct put_op *o, struct loci_error *er
 	return rc;
 }
 
+/* One that was condemned may have taken what it refers to along: all of it is told anew. */
+static int revive_itself(struct loci__txn *t, struct put_op *o, struct loci_error *err)
+{
+	struct loci__lease lease;
+	int rc = loci__lease_get(t, &o->digest, &lease, err);
+	if (rc < 0 || !lease.condemned)
+		return rc;
+	o->told_new = true;
+	return loci__lease_put(t, &o->digest, o->lease_until, err);
+}
+
 static int tell(struct loci__txn *t, const struct put_op *o, struct loci_error *err)
 {
 	const struct loci_event e = {
@@ -290,6 +318,8 @@ static int put_op(struct loci__txn *t, void *arg, struct loci_error *err)
 	int rc = check_op(t, o, err);
 	if (rc == 0)
 		rc = write_bytes(t, o, err);
+	if (rc == 0)
+		rc = revive_itself(t, o, err);
 	if (rc == 0)
 		rc = o->repo ? write_member(t, o, err)
 		             : loci__lease_put(t, &o->digest, o->lease_until, err);

@@ -166,6 +166,7 @@ static void shared_free(struct loci__shared *sh)
 	loci__lease_cache_free(sh->leases);
 	loci__pull_cache_free(sh->pulls);
 	loci__session_count_free(sh->session_count);
+	loci__guard_free(sh->guard);
 	if (sh->blobs)
 		sh->blobs->ops->close(sh->blobs);
 	if (sh->index)
@@ -251,6 +252,8 @@ static int shared_start(struct loci__shared *sh, const char *dir,
 		rc = sys->blobs_open(sh->dirfd, &sh->blobs, err);
 	if (rc == 0)
 		rc = start_index(sh, dir, opts, sys, err);
+	if (rc == 0)
+		rc = loci__guard_new(sh->dirfd, &sh->guard, err);
 	if (rc < 0)
 		return rc;
 	get_boot_id(sh, sys);

@@ -7,6 +7,7 @@
 #ifndef LOCI_STORE_STORE_H
 #define LOCI_STORE_STORE_H
 
+#include "core/store/guard.h"
 #include "core/store/lease.h"
 #include "core/store/pulled.h"
 #include "core/store/session_count.h"
@@ -28,6 +29,7 @@ struct loci__shared {
 	struct loci_blobs *blobs;
 	struct loci__writer *writer;
 	struct loci__lease_cache *leases;
+	struct loci__guard *guard;
 	struct loci__pull_cache *pulls;
 	struct loci__session_count *session_count;
 	char boot[LOCI_BOOT_ID_MAX]; /* of this kernel; "": not known */

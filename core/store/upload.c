@@ -375,13 +375,19 @@ static int make_visible(struct loci_upload *up, const struct loci_digest *d, str
 		if (rc != LOCI_E_NOT_FOUND)
 			return rc;
 	}
-	int rc = publish(up, d, err);
+	/* From the rename to the row the file is an orphan to whoever looks: the guard keeps
+	 * garbage collection away. */
+	int rc = loci__guard_enter(st->sh->guard, d, err);
 	if (rc < 0)
 		return rc;
-	o.published = true;
-	rc = loci__store_write(st, commit_op, &o, err);
-	if (rc < 0)
-		up->s->blobs->ops->session_restore(up->s);
+	rc = publish(up, d, err);
+	if (rc == 0) {
+		o.published = true;
+		rc = loci__store_write(st, commit_op, &o, err);
+		if (rc < 0)
+			up->s->blobs->ops->session_restore(up->s);
+	}
+	loci__guard_leave(st->sh->guard, d);
 	return rc;
 }
 

@@ -14,6 +14,9 @@
 
 LOCI_BEGIN_DECLS
 
+/** Enough for the longest key of an object store */
+#define LOCI_BLOBS_CURSOR_SIZE 1024
+
 struct loci_blobs {
 	const struct loci_blobs_ops *ops;
 };
@@ -37,6 +40,13 @@ struct loci_session_info {
 };
 /** Return non-zero to stop. Other operations may be called inside. */
 typedef int (*loci_session_fn)(void *arg, const struct loci_session_info *info);
+/** A place in the walk over all blobs; all zero is the start. What it holds is the implementation's
+ *  own. */
+struct loci_blobs_cursor {
+	char opaque[LOCI_BLOBS_CURSOR_SIZE];
+};
+/** A negative enum loci_code ends the walk with it. */
+typedef int (*loci_blobs_walk_fn)(void *arg, const struct loci_digest *d);
 
 /** NUL included: UUID, algorithm, hash of the repository */
 #define LOCI_SESSION_NAME_MAX 80
@@ -47,6 +57,17 @@ struct loci_blobs_ops {
 	/** A read-only fd, the caller's, or only the size (ret_fd NULL). Expected: NOT_FOUND. */
 	int (*open)(struct loci_blobs *b, const struct loci_digest *d, int *ret_fd,
 	            uint64_t *ret_size, struct loci_error *err);
+
+	/** Forgets the blob, unless it was written less than age_s seconds ago (BUSY); only_look:
+	 *  only says what it would do. An fd that is open goes on reading it. No sync: after a
+	 *  power cut it may be there again. Expected: NOT_FOUND, BUSY. */
+	int (*remove)(struct loci_blobs *b, const struct loci_digest *d, uint64_t age_s,
+	              bool only_look, struct loci_error *err);
+	/** Names blobs from *cursor on, in an order of its own, some thousand at a time; 0 when
+	 *  there may be more, 1 at the end. One that comes or goes meanwhile may or may not be
+	 *  named. */
+	int (*walk)(struct loci_blobs *b, struct loci_blobs_cursor *cursor, loci_blobs_walk_fn fn,
+	            void *arg, struct loci_error *err);
 
 	/** A new session. No sync: a power cut may lose it. Expected: NO_SPACE. */
 	int (*session_new)(struct loci_blobs *b, const char *name, struct loci_session **ret,

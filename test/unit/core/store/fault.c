@@ -255,6 +255,22 @@ static int b_open(struct loci_blobs *b, const struct loci_digest *d, int *ret_fd
 	return rc < 0 ? rc : real_blobs(b)->ops->open(real_blobs(b), d, ret_fd, ret_size, err);
 }
 
+static int b_blob_remove(struct loci_blobs *b, const struct loci_digest *d, uint64_t age_s,
+                         bool only_look, struct loci_error *err)
+{
+	int rc = fail_here(false, "remove a blob", err);
+	return rc < 0 ? rc : real_blobs(b)->ops->remove(real_blobs(b), d, age_s, only_look, err);
+}
+
+static int b_walk(struct loci_blobs *b, struct loci_blobs_cursor *cursor, loci_blobs_walk_fn fn,
+                  void *arg, struct loci_error *err)
+{
+	/* It is called once for each of hundreds of directories, all alike. */
+	static unsigned calls;
+	int rc = calls++ % 128 == 0 ? fail_here(false, "walk the blobs", err) : 0;
+	return rc < 0 ? rc : real_blobs(b)->ops->walk(real_blobs(b), cursor, fn, arg, err);
+}
+
 static int b_new(struct loci_blobs *b, const char *name, struct loci_session **ret,
                  struct loci_error *err)
 {
@@ -379,6 +395,8 @@ static int b_expire(struct loci_blobs *b, uint64_t age_s, uint64_t every_s, stru
 static const struct loci_blobs_ops blobs_ops = {
         .close = b_close,
         .open = b_open,
+        .remove = b_blob_remove,
+        .walk = b_walk,
         .session_new = b_new,
         .session_share = b_share,
         .session_take = b_take,

@@ -124,11 +124,11 @@ static void test_damaged_file_is_not_found(void **state)
 static uint64_t lease_of(struct loci_store *st, const struct loci_digest *d)
 {
 	struct loci__txn t = {0};
-	uint64_t until = 0;
+	struct loci__lease lease = {0};
 	assert_loci_ok(loci__read_begin(st->sh->index, &t, &e_));
-	assert_loci_ok(loci__lease_get(&t, d, &until, &e_));
+	assert_loci_ok(loci__lease_get(&t, d, &lease, &e_));
 	loci__read_end(&t);
-	return until;
+	return lease.until;
 }
 
 static int set_lease(struct loci__txn *t, void *arg, struct loci_error *err)
