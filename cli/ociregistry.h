@@ -20,7 +20,7 @@ struct loci_ociregistry_settings {
 	/* registry */
 	uint64_t max_manifest_size, max_blob_size;
 	unsigned list_max;
-	bool delete, read_only, allow_sparse;
+	bool delete, read_only, allow_sparse, allow_sparse_index, allow_foreign;
 	/* storage */
 	int durability;
 	uint64_t lease_ms, map_size;

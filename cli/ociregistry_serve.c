@@ -90,6 +90,8 @@ struct loci_registry_opts loci__ociregistry_registry_opts(const S *s, const stru
 	        .delete_disabled = !s->delete,
 	        .read_only = s->read_only,
 	        .allow_sparse = s->allow_sparse,
+	        .allow_sparse_index = s->allow_sparse_index,
+	        .deny_foreign = !s->allow_foreign,
 	        .metrics_disabled = !s->metrics,
 	};
 }

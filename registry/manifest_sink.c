@@ -13,7 +13,7 @@ LOCI_DEFINE_CLEANUP(free_manifest, struct loci_manifest, loci_manifest_free)
 struct manifest_sink {
 	struct loci_http_sink base;
 	const struct loci_registry *reg;
-	bool allow_sparse; /* as the policy of the request said */
+	unsigned put_flags; /* as the policy of the request said */
 	struct loci_buf body;
 	struct loci__condition condition;
 	char repo[LOCI_REPO_MAX + 1];
@@ -78,7 +78,7 @@ static int put(struct manifest_sink *s, struct loci_manifest_put_result *res,
 	        .want = s->o.digest.alg ? &s->o.digest : NULL,
 	        .tags = s->o.tags,
 	        .n_tags = s->o.n_tags,
-	        .flags = s->allow_sparse ? LOCI_MANIFEST_PUT_SPARSE : 0,
+	        .flags = s->put_flags,
 	        .condition = conditional ? loci__condition_holds : NULL,
 	        .condition_arg = &s->condition,
 	};
@@ -129,6 +129,8 @@ static void manifest_finish(struct loci_http_sink *sink, struct loci__rs *rs)
 		loci__rs_digest(rs, "oci-subject", &res.subject);
 	if (s->o.tell_tags)
 		tell_tags(s, rs);
+	if (res.has_foreign)
+		loci__rs_warn(rs, "non-distributable layers are deprecated since image-spec 1.1");
 	sink_free(s);
 }
 
@@ -139,6 +141,13 @@ static void manifest_abort(struct loci_http_sink *sink)
 
 static const struct loci__sink_kind manifest_kind = {manifest_write, manifest_finish,
                                                      manifest_abort};
+
+static unsigned put_flags(const struct loci__policy *p)
+{
+	return (p->allow_sparse ? LOCI_MANIFEST_PUT_SPARSE : 0u) |
+	       (p->allow_sparse_index ? LOCI_MANIFEST_PUT_SPARSE_INDEX : 0u) |
+	       (p->deny_foreign ? LOCI_MANIFEST_PUT_NO_FOREIGN : 0u);
+}
 
 static size_t tags_size(const struct loci__manifest_sink_opts *o)
 {
@@ -163,7 +172,7 @@ struct loci_http_sink *loci__manifest_sink_new(const struct loci__rq *rq,
 	}
 	s->base.kind = &manifest_kind;
 	s->reg = rq->reg;
-	s->allow_sparse = rq->policy->allow_sparse;
+	s->put_flags = put_flags(rq->policy);
 	s->o = *o;
 	memcpy(s->repo, rq->name, sizeof(s->repo));
 	snprintf(s->reference, sizeof(s->reference), "%s", rq->reference);

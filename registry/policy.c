@@ -12,6 +12,8 @@ static int make(struct loci__policy *p, const struct loci_registry_opts *o, stru
 	        .read_only = o->read_only,
 	        .delete_disabled = o->delete_disabled,
 	        .allow_sparse = o->allow_sparse,
+	        .allow_sparse_index = o->allow_sparse_index,
+	        .deny_foreign = o->deny_foreign,
 	};
 	return 0;
 }

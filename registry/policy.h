@@ -21,6 +21,8 @@ struct loci__policy {
 	bool read_only;
 	bool delete_disabled;
 	bool allow_sparse;
+	bool allow_sparse_index;
+	bool deny_foreign;
 };
 
 /* Changes that may come while one request is still answered. */

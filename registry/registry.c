@@ -51,6 +51,8 @@ int loci_registry_new(const struct loci_registry_opts *given, struct loci_regist
 	reg->max_manifest_size =
 	        opts.max_manifest_size ? opts.max_manifest_size : DEFAULT_MAX_MANIFEST;
 	reg->max_upload_size = opts.max_upload_size ? opts.max_upload_size : UINT64_MAX;
+	reg->may_read = opts.may_read;
+	reg->may_read_arg = opts.may_read_arg;
 	reg->list_max = opts.list_max ? opts.list_max : DEFAULT_LIST_MAX;
 	loci__policies_init(&reg->policies);
 	r = loci__policies_set(&reg->policies, &opts, err);

@@ -26,6 +26,8 @@ struct loci_registry {
 	unsigned list_max;
 	struct loci__metrics *metrics;  /* or NULL: switched off */
 	struct loci__policies policies; /* what may change meanwhile */
+	bool (*may_read)(void *arg, const struct loci_http_request *rq, const char *repo);
+	void *may_read_arg;
 };
 
 struct loci__rq {

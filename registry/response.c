@@ -134,6 +134,11 @@ static void set_body(struct loci__rs *rs, const char *content_type, const char *
 	rs->http.content_length = n;
 }
 
+void loci__rs_warn(struct loci__rs *rs, const char *text)
+{
+	loci__rs_header(rs, "warning", "299 - \"%s\"", text);
+}
+
 void loci__rs_body_ref(struct loci__rs *rs, const char *content_type, const char *body)
 {
 	set_body(rs, content_type, body, strlen(body));

@@ -43,6 +43,9 @@ void loci__rs_header(struct loci__rs *rs, const char *name, const char *fmt, ...
 /* Takes a text too long for the inline store; at most one per response. */
 void loci__rs_header_take(struct loci__rs *rs, const char *name, struct loci_buf *take_value);
 void loci__rs_digest(struct loci__rs *rs, const char *name, const struct loci_digest *d);
+/* A note for the person behind the client (spec.md "Warnings"); text: a literal without quotes. All
+ * of them fit into the inline store, which is far below the 4096 bytes that the spec allows. */
+void loci__rs_warn(struct loci__rs *rs, const char *text);
 /* "…" around the digest, as validators are written. */
 void loci__rs_etag(struct loci__rs *rs, const struct loci_digest *d);
 /* A literal. */

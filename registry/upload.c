@@ -89,6 +89,47 @@ static void post_session(const struct loci__rq *rq, int alg, struct loci__rs *rs
 	loci_upload_close(up, /* discard= */ false);
 }
 
+/* Repositories that are asked whether the client may read them; beyond that, it sends the blob. */
+#define MOUNT_SOURCES_MAX 256
+
+static bool may_read(const struct loci__rq *rq, const char *repo)
+{
+	return !rq->reg->may_read || rq->reg->may_read(rq->reg->may_read_arg, rq->http, repo);
+}
+
+struct source {
+	const struct loci__rq *rq;
+	unsigned n_asked;
+	char name[LOCI_REPO_MAX + 1];
+};
+
+static int pick_source(void *arg, const char *repo)
+{
+	struct source *source = arg;
+	if (source->n_asked++ == MOUNT_SOURCES_MAX)
+		return 1;
+	if (!may_read(source->rq, repo))
+		return 0;
+	memcpy(source->name, repo, strlen(repo) + 1);
+	return 1;
+}
+
+/* A blob of any repository, as far as its client may know of it. */
+static int mount_from_anywhere(const struct loci__rq *rq, const struct loci_digest *d,
+                               struct loci_error *err)
+{
+	struct source source = {.rq = rq};
+	if (!rq->reg->may_read)
+		return loci_blob_mount(rq->reg->store, /* from= */ NULL, rq->name, d, err);
+	int r = loci_blob_repo_foreach(rq->reg->store, d, /* after= */ NULL, pick_source, &source,
+	                               err);
+	if (r < 0 && r != LOCI_E_CALLBACK)
+		return r;
+	if (!source.name[0])
+		return loci__err_set(err, LOCI_E_NOT_FOUND, "mount: no repository to take it from");
+	return loci_blob_mount(rq->reg->store, source.name, rq->name, d, err);
+}
+
 /* end-11. True: answered, be it by an error. False: cannot be mounted, a session is the answer. */
 static bool post_mount(const struct loci__rq *rq, const char *digest, const char *from,
                        struct loci__rs *rs)
@@ -97,9 +138,11 @@ static bool post_mount(const struct loci__rq *rq, const char *digest, const char
 	struct loci_error err;
 	if (!loci__rq_parse_digest(rq, digest, &d, rs))
 		return true;
-	if (from && !loci_repo_is_valid(from, strlen(from)))
+	/* No word on why: one that may not be read looks like one that is not there. */
+	if (from && (!loci_repo_is_valid(from, strlen(from)) || !may_read(rq, from)))
 		return false;
-	int r = loci_blob_mount(rq->reg->store, from, rq->name, &d, &err);
+	int r = from ? loci_blob_mount(rq->reg->store, from, rq->name, &d, &err)
+	             : mount_from_anywhere(rq, &d, &err);
 	if (r == LOCI_E_NOT_FOUND)
 		return false;
 	if (r < 0) {

@@ -53,10 +53,16 @@ static bool is_manifest_type(const char *media_type)
 	return kind == LOCI_MEDIA_IMAGE_MANIFEST || kind == LOCI_MEDIA_IMAGE_INDEX;
 }
 
+static bool may_be_elsewhere(const struct put_op *o, const struct loci_descriptor *layer)
+{
+	return !(o->put->flags & LOCI_MANIFEST_PUT_NO_FOREIGN) &&
+	       loci_media_is_foreign(layer->media_type);
+}
+
 static int require(struct loci__txn *t, struct put_op *o, const struct loci_descriptor *d,
                    bool is_manifest, struct loci_error *err)
 {
-	if (!is_manifest && loci_media_is_foreign(d->media_type))
+	if (is_manifest ? o->put->flags & LOCI_MANIFEST_PUT_SPARSE_INDEX : may_be_elsewhere(o, d))
 		return 0;
 	struct loci__key k;
 	int table;
@@ -374,6 +380,14 @@ static struct loci_manifest_put whole_put(const struct loci_manifest_put *given)
 	return put;
 }
 
+static bool has_foreign(const struct loci_manifest *m)
+{
+	for (size_t i = 0; i < m->n_layers; i++)
+		if (loci_media_is_foreign(m->layers[i].media_type))
+			return true;
+	return false;
+}
+
 int loci_manifest_put(struct loci_store *st, const char *repo,
                       const struct loci_manifest_put *given, struct loci_manifest_put_result *res,
                       struct loci_error *err)
@@ -402,6 +416,7 @@ int loci_manifest_put(struct loci_store *st, const char *repo,
 		if (rc == 0) {
 			res->digest = o.digest;
 			res->subject = m->subject ? m->subject->digest : (struct loci_digest){0};
+			res->has_foreign = has_foreign(m);
 		}
 	}
 	return rc;

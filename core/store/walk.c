@@ -121,6 +121,20 @@ int loci_repo_foreach(struct loci_store *st, const char *after, loci_name_fn fn,
 	return rc < 0 ? rc : walk_names(st, LOCI_INDEX_REPO, &prefix, after, fn, arg, err);
 }
 
+int loci_blob_repo_foreach(struct loci_store *st, const struct loci_digest *d, const char *after,
+                           loci_name_fn fn, void *arg, struct loci_error *err)
+{
+	int rc = loci__store_check(st, err);
+	if (rc == 0)
+		rc = loci__check_digest(d, err);
+	if (rc == 0 && after)
+		rc = loci__check_repo(after, err);
+	if (rc < 0)
+		return rc;
+	struct loci__key prefix = loci__key_of_holder(d, LOCI_HOLDER_LINK, /* repo= */ "");
+	return walk_names(st, LOCI_INDEX_HOLDER, &prefix, after, fn, arg, err);
+}
+
 bool loci_repo_exists(struct loci_store *st, const char *repo)
 {
 	loci__cleanup_read struct loci__txn t = {0};

@@ -82,6 +82,14 @@ struct loci_registry_opts {
 	bool read_only;        /* everything that writes answers 405; see also loci_store_freeze */
 	bool allow_sparse;     /* manifests may refer to what is not there */
 	bool metrics_disabled; /* [new] /metrics answers 404 and nothing is counted (metrics.h) */
+	bool allow_sparse_index; /* indexes may list manifests that are not there */
+	bool deny_foreign; /* foreign (non-distributable) layers must be there as all others */
+	/** [new] NULL, or whether the client of the request may read the repository. Asked where a
+	 * request reaches into another repository than that of its path: before a blob is mounted
+	 * from it. (Who may do what in the path's own is decided before loci_registry_handle.)
+	 * From any thread; must not call the registry. */
+	bool (*may_read)(void *arg, const struct loci_http_request *rq, const char *repo);
+	void *may_read_arg;
 };
 
 LOCI_API LOCI_CHECK int loci_registry_new(const struct loci_registry_opts *o,

@@ -198,7 +198,11 @@ LOCI_API LOCI_CHECK int loci_upload_remove(struct loci_store *st, const char *id
 
 enum loci_manifest_put_flag {
 	/** Do not require what the manifest refers to. */
-	LOCI_MANIFEST_PUT_SPARSE = 1 << 0
+	LOCI_MANIFEST_PUT_SPARSE = 1 << 0,
+	/** Do not require the entries of an index; its manifests are whole all the same. */
+	LOCI_MANIFEST_PUT_SPARSE_INDEX = 1 << 1,
+	/** Require foreign layers like all others. */
+	LOCI_MANIFEST_PUT_NO_FOREIGN = 1 << 2
 };
 struct loci_manifest_put {
 	size_t struct_size;
@@ -223,6 +227,7 @@ struct loci_manifest_put_result {
 	struct loci_digest digest;
 	struct loci_digest subject; /* .alg == 0: none */
 	struct loci_digest missing; /* on NOT_FOUND: the first reference that is not there */
+	bool has_foreign;           /* some layers are of a type that may stay elsewhere */
 };
 /** Stores the bytes as they are. repo may be NULL (no tags then). res may be NULL.
  *  Expected errors: INVALID, TOO_LARGE, DIGEST_MISMATCH, NOT_FOUND (a reference, see res), DENIED
@@ -264,6 +269,10 @@ LOCI_API LOCI_CHECK int loci_tag_foreach(struct loci_store *st, const char *repo
 /** [read] Repositories in byte order. */
 LOCI_API LOCI_CHECK int loci_repo_foreach(struct loci_store *st, const char *after, loci_name_fn fn,
                                           void *arg, struct loci_error *err);
+/** [read] Repositories that hold the blob, in byte order, strictly after `after` (or NULL). */
+LOCI_API LOCI_CHECK int loci_blob_repo_foreach(struct loci_store *st, const struct loci_digest *d,
+                                               const char *after, loci_name_fn fn, void *arg,
+                                               struct loci_error *err);
 /** [read] Manifests of the repository whose subject is d, by algorithm (sha256 first) and bytes of
  *  their digests, strictly after `after` (NULL: from the start; need not exist). fn gets the stored
  *  bytes. */

@@ -246,6 +246,44 @@ static void test_sparse(void **state)
 	expect_failure(&a, 400, "MANIFEST_BLOB_UNKNOWN");
 }
 
+/* One switch for indexes, another for layers that may be elsewhere; neither for the rest. */
+static void test_partly_sparse(void **state)
+{
+	const struct loci_registry_opts opts = {.allow_sparse_index = true, .deny_foreign = true};
+	const char *absent = sha256_of("missing", 7);
+	const char *index = text("{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"%s\","
+	                         "\"digest\":\"%s\",\"size\":7}]}",
+	                         LOCI_MEDIA_OCI_MANIFEST, absent);
+	static const char image[] = "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\","
+	                            "\"digest\":\"%s\",\"size\":2},\"layers\":[{\"mediaType\":"
+	                            "\"application/vnd.oci.image.layer.%s\",\"digest\":\"%s\","
+	                            "\"size\":7}]}";
+	const char *config = sha256_of("{}", 2);
+	const char *plain = text(image, config, "v1.tar", absent);
+	const char *foreign = text(image, config, "nondistributable.v1.tar", absent);
+	struct fixture f;
+	fixture_open(&f, &opts);
+	push_blob(&f, "r", "{}", 2);
+	push_blob(*state, "partly", "{}", 2);
+	push_manifest(&f, "r", "index", LOCI_MEDIA_OCI_INDEX, index);
+	struct answer a = put(&f, "/v2/r/manifests/v1", plain);
+	expect_failure(&a, 400, "MANIFEST_BLOB_UNKNOWN");
+	a = put(&f, "/v2/r/manifests/v1", foreign);
+	expect_failure(&a, 400, "MANIFEST_BLOB_UNKNOWN");
+	fixture_close(&f);
+	/* By default it may, and the client hears that this has no future. */
+	a = put(*state, "/v2/partly/manifests/v1", foreign);
+	assert_int_equal(a.status, 201);
+	assert_string_equal(
+	        answer_header(&a, "warning"),
+	        "299 - \"non-distributable layers are deprecated since image-spec 1.1\"");
+	answer_done(&a);
+	a = put(*state, "/v2/partly/manifests/v1", artifact(*state, "partly", "x", NULL));
+	assert_int_equal(a.status, 201);
+	assert_null(answer_header(&a, "warning"));
+	answer_done(&a);
+}
+
 static void test_invalid(void **state)
 {
 	static const char *const bad[] = {
@@ -483,6 +521,7 @@ int main(void)
 	        cmocka_unit_test(test_missing_blob),
 	        cmocka_unit_test(test_build_cache),
 	        cmocka_unit_test(test_sparse),
+	        cmocka_unit_test(test_partly_sparse),
 	        cmocka_unit_test(test_invalid),
 	        cmocka_unit_test(test_wrong_digest),
 	        cmocka_unit_test(test_sha512),

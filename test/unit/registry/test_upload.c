@@ -543,6 +543,64 @@ static void test_mount_from_anywhere(void **state)
 	expect_blob(*state, "any", digest, WORD, SIZE);
 }
 
+/* What the client may not read is not there, whether it names it or not. */
+static bool may_read(void *arg, const struct loci_http_request *rq, const char *repo)
+{
+	assert_string_equal(rq->method, "POST");
+	++*(int *)arg;
+	return strncmp(repo, "secret", 6) != 0;
+}
+
+static int mount_status(struct fixture *f, const char *query)
+{
+	struct answer a = ask(f, "POST", text("/v2/to/blobs/uploads/?%s", query));
+	int status = a.status;
+	answer_done(&a);
+	return status;
+}
+
+static void test_mount_of_what_may_be_read(void **state)
+{
+	int n_asked = 0;
+	const struct loci_registry_opts opts = {.may_read = may_read, .may_read_arg = &n_asked};
+	struct fixture f;
+	(void)state;
+	fixture_open(&f, &opts);
+	const char *hidden = push_blob(&f, "secret/a", "hidden", 6);
+	push_blob(&f, "secret/b", "hidden", 6);
+	const char *known = push_blob(&f, "secret/a", "known", 5);
+	push_blob(&f, "seen", "known", 5);
+	assert_int_equal(n_asked, 0); /* their own path is none of its business */
+	assert_int_equal(mount_status(&f, text("mount=%s&from=secret/a", hidden)), 202);
+	assert_int_equal(n_asked, 1);
+	assert_int_equal(mount_status(&f, text("mount=%s", hidden)), 202);
+	assert_int_equal(n_asked, 3);
+	expect(&f, 404, "GET", text("/v2/to/blobs/%s", hidden));
+	assert_int_equal(mount_status(&f, text("mount=%s&from=secret/a", known)), 202);
+	assert_int_equal(mount_status(&f, text("mount=%s&from=seen", known)), 201);
+	expect(&f, 202, "DELETE", text("/v2/to/blobs/%s", known));
+	assert_int_equal(mount_status(&f, text("mount=%s", known)), 201);
+	assert_int_equal(mount_status(&f, text("mount=%s", sha256_of("nowhere", 7))), 202);
+	fixture_close(&f);
+}
+
+/* A blob that very many hold is not worth asking about each of them. */
+static void test_mount_gives_up(void **state)
+{
+	int n_asked = 0;
+	const struct loci_registry_opts opts = {.may_read = may_read, .may_read_arg = &n_asked};
+	struct fixture f;
+	(void)state;
+	fixture_open(&f, &opts);
+	const char *digest = push_blob(&f, "secret", "popular", 7);
+	for (int i = 0; i < 300; i++)
+		push_blob(&f, text("secret/%d", i), "popular", 7);
+	push_blob(&f, "seen", "popular", 7);
+	assert_int_equal(mount_status(&f, text("mount=%s", digest)), 202);
+	assert_int_equal(n_asked, 256);
+	fixture_close(&f);
+}
+
 static void test_mount_of_nothing(void **state)
 {
 	const char *digest = push_blob(*state, "from", WORD, SIZE);
@@ -593,6 +651,8 @@ int main(void)
 	        cmocka_unit_test(test_sink_outlives_response),
 	        cmocka_unit_test(test_mount),
 	        cmocka_unit_test(test_mount_from_anywhere),
+	        cmocka_unit_test(test_mount_of_what_may_be_read),
+	        cmocka_unit_test(test_mount_gives_up),
 	        cmocka_unit_test(test_mount_of_nothing),
 	};
 	return cmocka_run_group_tests(tests, open_fixture, close_fixture);

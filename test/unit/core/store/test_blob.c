@@ -35,6 +35,35 @@ static void test_empty_blob(void **state)
 	assert_true(has_blob(f->st, "a", &d));
 }
 
+static int collect_name(void *arg, const char *name)
+{
+	size_t n = strlen(arg);
+	snprintf((char *)arg + n, 64 - n, "%s ", name);
+	return 0;
+}
+
+static void test_repositories_of_a_blob(void **state)
+{
+	struct fixture *f = *state;
+	struct loci_digest d, other, none = digest_of("none", 4);
+	char names[64] = "";
+	assert_loci_ok(loci_blob_put(f->st, "b", "x", 1, NULL, &d, &e_));
+	assert_loci_ok(loci_blob_put(f->st, "a/b", "x", 1, NULL, &d, &e_));
+	assert_loci_ok(loci_blob_put(f->st, "b/c", "x", 1, NULL, &d, &e_));
+	assert_loci_ok(loci_blob_put(f->st, "other", "y", 1, NULL, &other, &e_));
+	assert_loci_ok(loci_blob_repo_foreach(f->st, &d, NULL, collect_name, names, &e_));
+	assert_string_equal(names, "a/b b b/c ");
+	names[0] = '\0';
+	assert_loci_ok(loci_blob_repo_foreach(f->st, &d, "b", collect_name, names, &e_));
+	assert_string_equal(names, "b/c ");
+	assert_loci_ok(loci_blob_repo_foreach(f->st, &none, NULL, collect_name, names, &e_));
+	assert_string_equal(names, "b/c ");
+	assert_loci_ok(loci_blob_delete(f->st, "b/c", &d, &e_));
+	names[0] = '\0';
+	assert_loci_ok(loci_blob_repo_foreach(f->st, &d, NULL, collect_name, names, &e_));
+	assert_string_equal(names, "a/b b ");
+}
+
 static void test_put_refuses(void **state)
 {
 	struct fixture *f = *state;
@@ -210,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        STORE_TEST(test_put_stat_open),
 	        STORE_TEST(test_empty_blob),
+	        STORE_TEST(test_repositories_of_a_blob),
 	        STORE_TEST(test_put_refuses),
 	        STORE_TEST(test_same_blob_twice),
 	        STORE_TEST(test_sha512),
