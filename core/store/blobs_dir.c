@@ -7,7 +7,7 @@
  * have published or removed it in between: the file that it has open would then be a blob. Its note
  * is a file beside it, ".<name>", and belongs to the same holder.
  *
- * Order of a publish: data synced, renamed, the directory synced. Without syncs (relaxed) only a
+ * Order of a publish: data synced, linked, the directory synced. Without syncs (relaxed) only a
  * name that is free is taken so: what stands there already may have been promised. The directory
  * blobs/<alg>/xx may be young itself, made by a peer that has not yet synced its parent: the first
  * publish of this process into it syncs the parent too. (The journal groups the syncs of several
@@ -38,6 +38,7 @@
 #define DEFAULT_AGE_S  (7 * 24 * 3600)
 #define LOCK_TRIES_MAX 20
 #define LOCK_PAUSE_NS  1000000
+#define THIRD_SUFFIX   ".new"
 #define NOTE_NAME_MAX  (1 + LOCI_SESSION_NAME_MAX)
 #define BLOB_PATH_MAX  (2 + 1 + 2 * 64 + 1) /* "ab/abcd…" */
 #define ALGS           3                    /* index 0 stays empty */
@@ -52,10 +53,9 @@ struct dir_blobs {
 struct dir_session {
 	struct loci_session base;
 	int fd;
-	int note_fd; /* -1: not opened yet */
-	bool published;
-	bool spoilt;               /* a sync failed: what the disk has of it is not known */
-	struct loci_digest digest; /* of a published one */
+	int note_fd;    /* -1: not opened yet */
+	bool published; /* by a rename: the session is gone */
+	bool spoilt;    /* a sync failed: what the disk has of it is not known */
 	char name[LOCI_SESSION_NAME_MAX];
 };
 
@@ -403,7 +403,7 @@ static int dir_note_put(struct loci_session *base, const void *p, size_t n, stru
 	struct dir_session *s = session_of(base);
 	char name[NOTE_NAME_MAX];
 	if (s->published)
-		return 0; /* the session is gone */
+		return 0;
 	note_name(s->name, name);
 	if (s->note_fd < 0)
 		s->note_fd = openat(dir_of(base->blobs)->uploads_fd, name,
@@ -443,15 +443,74 @@ static void dir_note_drop(struct loci_session *base)
 
 /* ---- publishing ------------------------------------------------------------------------------ */
 
+/* The directory of the blob may not be there yet. */
+static bool make_blob_dir(int alg_fd, const char *path)
+{
+	char dir[3] = {path[0], path[1], '\0'};
+	return errno == ENOENT && (mkdirat(alg_fd, dir, DIR_MODE) == 0 || errno == EEXIST);
+}
+
+static int link_in(struct dir_blobs *b, const char *name, int alg_fd, const char *path)
+{
+	if (linkat(b->uploads_fd, name, alg_fd, path, 0) == 0)
+		return 0;
+	return make_blob_dir(alg_fd, path) ? linkat(b->uploads_fd, name, alg_fd, path, 0) : -1;
+}
+
+/* The session is gone with it. */
 static int rename_in(struct dir_blobs *b, struct dir_session *s, int alg_fd, const char *path,
                      unsigned flags)
 {
-	char dir[3] = {path[0], path[1], '\0'};
-	if (renameat2(b->uploads_fd, s->name, alg_fd, path, flags) == 0)
-		return 0;
-	if (errno != ENOENT || (mkdirat(alg_fd, dir, DIR_MODE) < 0 && errno != EEXIST))
+	int rc = renameat2(b->uploads_fd, s->name, alg_fd, path, flags);
+	if (rc < 0 && make_blob_dir(alg_fd, path))
+		rc = renameat2(b->uploads_fd, s->name, alg_fd, path, flags);
+	if (rc < 0)
 		return -1;
-	return renameat2(b->uploads_fd, s->name, alg_fd, path, flags);
+	s->published = true;
+	drop_note(b, s->name);
+	return 0;
+}
+
+static bool is_this_file(const struct dir_session *s, int alg_fd, const char *path)
+{
+	struct stat own, there;
+	return fstat(s->fd, &own) == 0 && fstatat(alg_fd, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       own.st_ino == there.st_ino && own.st_dev == there.st_dev;
+}
+
+/* By a third name, as a link does not replace. */
+static int replace_by_link(struct dir_blobs *b, struct dir_session *s, int alg_fd, const char *path)
+{
+	char third[NOTE_NAME_MAX + sizeof(THIRD_SUFFIX)];
+	snprintf(third, sizeof(third), ".%s" THIRD_SUFFIX, s->name);
+	unlinkat(b->uploads_fd, third, 0);
+	if (linkat(b->uploads_fd, s->name, b->uploads_fd, third, 0) < 0)
+		return -1;
+	int rc = renameat(b->uploads_fd, third, alg_fd, path);
+	int saved = errno;
+	unlinkat(b->uploads_fd, third, 0); /* a rename between names of one file leaves both */
+	errno = saved;
+	return rc;
+}
+
+/* The blob gets a name beside the session's own, which goes when the blob is visible: killed in
+ * between, the session is still there, whole. Its second name says that nobody may write to it any
+ * more (sealed). Where links are not to be had, the session is renamed. */
+static int name_blob(struct dir_blobs *b, struct dir_session *s, int alg_fd, const char *path,
+                     bool replace)
+{
+	int rc = link_in(b, s->name, alg_fd, path);
+	if (rc < 0 && errno == EEXIST && is_this_file(s, alg_fd, path))
+		rc = 0;
+	else if (rc < 0 && errno == EEXIST && replace)
+		rc = replace_by_link(b, s, alg_fd, path);
+	if (rc == 0) {
+		s->base.sealed = true;
+		return 0;
+	}
+	if (errno != EPERM && errno != EMLINK && errno != EOPNOTSUPP)
+		return -1;
+	return rename_in(b, s, alg_fd, path, replace ? 0 : RENAME_NOREPLACE);
 }
 
 /* The kernel reports a failed write-back once and takes the pages for clean: a second sync would
@@ -479,13 +538,6 @@ static int sync_name(struct dir_blobs *b, const struct loci_digest *d, int alg_f
 	return 0;
 }
 
-static void set_published(struct dir_session *s, const struct loci_digest *d)
-{
-	s->published = true;
-	s->digest = *d;
-	dir_note_drop(&s->base);
-}
-
 static int dir_session_publish(struct loci_session *base, const struct loci_digest *d, bool sync,
                                struct loci_error *err)
 {
@@ -494,39 +546,14 @@ static int dir_session_publish(struct loci_session *base, const struct loci_dige
 	char path[BLOB_PATH_MAX];
 	int alg_fd = alg_dir(b, d);
 	blob_path(d, path);
-	if (!sync && rename_in(b, s, alg_fd, path, RENAME_NOREPLACE) == 0) {
-		set_published(s, d);
+	if (!sync && name_blob(b, s, alg_fd, path, /* replace= */ false) == 0)
 		return 0;
-	}
 	int rc = sync_data(s, err);
 	if (rc < 0)
 		return rc;
-	if (rename_in(b, s, alg_fd, path, 0) < 0)
+	if (name_blob(b, s, alg_fd, path, /* replace= */ true) < 0)
 		return session_err(s, "publish", err);
-	set_published(s, d);
-	/* Two names of one file: rename leaves both. */
-	if (base->sealed)
-		unlinkat(b->uploads_fd, s->name, 0);
-	if (sync_name(b, d, alg_fd, path) < 0) {
-		rc = blob_err(d, "sync the name of", err);
-		base->blobs->ops->session_restore(base);
-		return rc;
-	}
-	return 0;
-}
-
-/* The blob keeps its name, as a peer may have made it visible meanwhile: the session gets its own
- * back beside it. Nobody may write to it any more; its second link says so (sealed). */
-static void dir_session_restore(struct loci_session *base)
-{
-	struct dir_session *s = session_of(base);
-	struct dir_blobs *b = dir_of(base->blobs);
-	char path[BLOB_PATH_MAX];
-	if (!s->published)
-		return;
-	blob_path(&s->digest, path);
-	if (linkat(alg_dir(b, &s->digest), path, b->uploads_fd, s->name, 0) == 0)
-		s->published = false;
+	return sync_name(b, d, alg_fd, path) < 0 ? blob_err(d, "sync the name of", err) : 0;
 }
 
 static void dir_session_close(struct loci_session *take_base, bool discard)
@@ -725,7 +752,6 @@ static const struct loci_blobs_ops dir_ops = {
         .session_read = dir_session_read,
         .session_cut = dir_session_cut,
         .session_publish = dir_session_publish,
-        .session_restore = dir_session_restore,
         .session_close = dir_session_close,
         .note_put = dir_note_put,
         .note_get = dir_note_get,

@@ -6,10 +6,10 @@
  * name carries what must be known of it, and is held by a kernel lock. Its id is a UUID; another
  * repository's id leads to a name that is not there.
  *
- * Commit, in this order: hash complete and right, data synced, renamed into blobs/, directory
- * synced, then one transaction with the blob's row and the repository's link. A crash before the
- * last step leaves a file without a row: nobody sees it, and the next one who sends that blob
- * renames over it.
+ * Commit, in this order: hash complete and right, data synced, linked into blobs/, directory
+ * synced, one transaction with the blob's row and the repository's link, and then the session goes.
+ * A crash before the transaction leaves a file without a row, which nobody sees, and the session,
+ * which can be committed again; the next one who sends that blob replaces the file.
  */
 #include "core/store/upload.h"
 
@@ -375,18 +375,15 @@ static int make_visible(struct loci_upload *up, const struct loci_digest *d, str
 		if (rc != LOCI_E_NOT_FOUND)
 			return rc;
 	}
-	/* From the rename to the row the file is an orphan to whoever looks: the guard keeps
+	/* From the link to the row the file is an orphan to whoever looks: the guard keeps
 	 * garbage collection away. */
 	int rc = loci__guard_enter(st->sh->guard, d, err);
 	if (rc < 0)
 		return rc;
 	rc = publish(up, d, err);
-	if (rc == 0) {
-		o.published = true;
+	o.published = true;
+	if (rc == 0)
 		rc = loci__store_write(st, commit_op, &o, err);
-		if (rc < 0)
-			up->s->blobs->ops->session_restore(up->s);
-	}
 	loci__guard_leave(st->sh->guard, d);
 	return rc;
 }
@@ -412,8 +409,6 @@ int loci_upload_commit(struct loci_upload *take_up, const struct loci_digest *wa
 		rc = mismatch(want, &got, err);
 	if (rc == 0)
 		rc = make_visible(up, &got, err);
-	if (rc < 0)
-		up->noted = UINT64_MAX; /* it went when the bytes got their new name */
 	loci_upload_close(up, /* discard= */ rc == 0 || rc == LOCI_E_DIGEST_MISMATCH);
 	return rc;
 }

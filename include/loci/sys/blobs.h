@@ -92,13 +92,11 @@ struct loci_blobs_ops {
 	int (*session_cut)(struct loci_session *s, uint64_t size, struct loci_error *err);
 	/** The session's bytes become the blob, replacing one that is there; with sync they are on
 	 *  disk, name and all, when it returns. Without, what replaces another is synced all the
-	 *  same. On failure the session is as it was, or gone after its close when the disk may not
-	 *  have its bytes. */
+	 *  same. The session stays until it is discarded, sealed from now on, as the blob is not
+	 *  visible yet (where a back end can do that: else it is gone). On failure it is as it was,
+	 *  or gone after its close when the disk may not have its bytes. */
 	int (*session_publish)(struct loci_session *s, const struct loci_digest *d, bool sync,
 	                       struct loci_error *err);
-	/** After a publish that came to nothing: the session exists again, sealed, under its name
-	 *  (best effort). */
-	void (*session_restore)(struct loci_session *s);
 	/** Lets go; discard: and forgets it. */
 	void (*session_close)(struct loci_session *take_s, bool discard);
 	/** A few hundred bytes kept beside the session, replaced as a whole; they go with it. No

@@ -338,11 +338,6 @@ static int b_publish(struct loci_session *s, const struct loci_digest *d, bool s
 	return rc < 0 ? rc : session_ops(s)->session_publish(real_session(s), d, sync, err);
 }
 
-static void b_restore(struct loci_session *s)
-{
-	session_ops(s)->session_restore(real_session(s));
-}
-
 static void b_session_close(struct loci_session *s, bool discard)
 {
 	session_ops(s)->session_close(real_session(s), discard);
@@ -405,7 +400,6 @@ static const struct loci_blobs_ops blobs_ops = {
         .session_read = b_read,
         .session_cut = b_cut,
         .session_publish = b_publish,
-        .session_restore = b_restore,
         .session_close = b_session_close,
         .note_put = b_note_put,
         .note_get = b_note_get,

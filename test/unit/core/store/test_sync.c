@@ -94,6 +94,14 @@ static int rename_flags(int from_fd, const char *from, int to_fd, const char *to
 	return rc;
 }
 
+int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+	int rc = (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
+	if (rc == 0)
+		note("link", to_fd, to);
+	return rc;
+}
+
 int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
 	return rename_flags(from_fd, from, to_fd, to, 0);
@@ -172,17 +180,17 @@ static void test_blob(void **state)
 {
 	struct fixture *f = *state;
 	struct loci_digest d = digest_of("blob", 4);
-	char text[LOCI_DIGEST_STR_MAX], renamed[200], dir[64];
+	char text[LOCI_DIGEST_STR_MAX], linked[200], dir[64];
 	f->st = open_store(f->store);
 	assert_non_null(f->st);
 	loci_digest_format(&d, text);
 	const char *hex = strchr(text, ':') + 1;
-	snprintf(renamed, sizeof(renamed), "rename /blobs/sha256/%.2s/%s\n", hex, hex);
+	snprintf(linked, sizeof(linked), "link /blobs/sha256/%.2s/%s\n", hex, hex);
 	snprintf(dir, sizeof(dir), "sync /blobs/sha256/%.2s\n", hex);
 	trace_start();
 	assert_loci_ok(loci_blob_put(f->st, "r", "blob", 4, NULL, &d, &e_));
 	trace_stop();
-	assert_order((const char *const[]){"sync /uploads/", renamed, dir, "sync /blobs/sha256\n",
+	assert_order((const char *const[]){"sync /uploads/", linked, dir, "sync /blobs/sha256\n",
 	                                   "sync /index/data.mdb\n", NULL});
 }
 
