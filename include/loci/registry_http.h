@@ -20,7 +20,7 @@ struct loci_http_server_opts {
 	const struct loci_log *log;     /* borrowed until _free */
 	/* "127.0.0.1:5000", "[::1]:5000"; "localhost:5000" and ":5000" (any) in both families, as
 	 * far as the host has them; "unix:/path". Port 0: any free one. */
-	const char *const *listen;
+	const char *const *listen; /* none: for a server that is attached (registry_h2o.h) */
 	size_t n_listen;
 	unsigned loops;   /* 0: one per core */
 	unsigned workers; /* threads for hash, disk and commit; 0: two per core, at least 4 */

@@ -47,7 +47,7 @@ static void count(const struct loci__exchange *ex, uint64_t duration_us)
 	const struct loci_request_sample sample = {
 	        .struct_size = sizeof(sample),
 	        .method = ex->head.method,
-	        .end_point = ex->rs ? ex->rs->end_point : 0,
+	        .end_point = ex->end_point,
 	        .status = ex->reply.status,
 	        .bytes_in = ex->body.received,
 	        .bytes_out = ex->reply.sent,

@@ -184,6 +184,7 @@ void loci__conn_close(struct loci__conn *c, enum loci__conn_end why)
 	l->n_conns--;
 	atomic_fetch_sub(&l->shared->connections, 1);
 	free(c);
+	loci__loop_one_less(l);
 }
 
 /* Whether bytes wait in the socket; the client's end is none. */

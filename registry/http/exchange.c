@@ -74,14 +74,23 @@ static void submit(struct loci__exchange *ex, void (*work)(struct loci__exchange
 	loci__workers_submit(ex->loop->shared->workers, &ex->job);
 }
 
+static void note_end_point(struct loci__exchange *ex)
+{
+	if (ex->rs)
+		ex->end_point = ex->rs->end_point;
+}
+
 void loci__exchange_job_done(struct loci__exchange *ex)
 {
+	struct loci__http_loop *l = ex->loop;
 	ex->busy = false;
-	ex->loop->n_jobs--;
+	l->n_jobs--;
+	note_end_point(ex);
 	if (ex->conn)
 		loci__conn_pump(ex->conn);
 	else
 		loci__exchange_leave(ex);
+	loci__loop_one_less(l);
 }
 
 static void handle(struct loci__exchange *ex)
@@ -93,10 +102,12 @@ static void handle(struct loci__exchange *ex)
 
 void loci__exchange_handle(struct loci__exchange *ex)
 {
-	if (loci_registry_may_block(ex->loop->shared->registry, ex->rq.method, ex->rq.target))
+	if (loci_registry_may_block(ex->loop->shared->registry, ex->rq.method, ex->rq.target)) {
 		submit(ex, handle);
-	else
-		handle(ex);
+		return;
+	}
+	handle(ex);
+	note_end_point(ex);
 }
 
 static void abort_sink(struct loci__exchange *ex)

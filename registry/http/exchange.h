@@ -71,7 +71,8 @@ struct loci__exchange {
 	struct loci_http_request rq;
 	struct loci__body body;
 	struct loci__reply reply;
-	int refuse_status; /* with the text, once the driver gave up on the request */
+	unsigned end_point; /* of rs, which is the worker's when the exchange is cut */
+	int refuse_status;  /* with the text, once the driver gave up on the request */
 	const char *refuse_reason;
 
 	/* the worker's */

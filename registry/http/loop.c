@@ -107,13 +107,18 @@ static bool make_room(struct loci__http_loop *l)
 	return c != NULL;
 }
 
+bool loci__loop_has_room(struct loci__http_loop *l)
+{
+	return !is_full(l->shared) || make_room(l);
+}
+
 /* Accepts up to max connections that wait; false when it had to stop before their end. */
 static bool accept_waiting(struct loci__http_loop *l, h2o_socket_t *listener, int max)
 {
 	for (int i = 0; i < max; i++) {
 		struct sockaddr_storage from = {0};
 		socklen_t n = sizeof(from);
-		if (is_full(l->shared) && !make_room(l))
+		if (!loci__loop_has_room(l))
 			return hold_up(l, "as many as may be");
 		int fd = accept4(h2o_socket_get_fd(listener), (struct sockaddr *)&from, &n,
 		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -189,6 +194,25 @@ static void begin_drain(struct loci__http_loop *l)
 		accept_waiting(l, l->listeners[i], LOCI_HTTP_BACKLOG + 1);
 	stop_listening(l);
 	foreach_conn(l, loci__conn_close_if_idle);
+	loci__loop_one_less(l); /* there may have been none */
+}
+
+static void on_drained(h2o_timeout_entry_t *entry)
+{
+	struct loci__http_loop *l =
+	        H2O_STRUCT_FROM_MEMBER(struct loci__http_loop, drained_entry, entry);
+	void (*tell)(void *arg) = l->on_drained;
+	l->on_drained = NULL;
+	if (tell)
+		tell(l->on_drained_arg);
+}
+
+/* Not here and now: this runs in the middle of a connection's end. */
+void loci__loop_one_less(struct loci__http_loop *l)
+{
+	if (l->draining && !l->n_conns && !l->n_jobs && l->on_drained &&
+	    !h2o_timeout_is_linked(&l->drained_entry))
+		h2o_timeout_link(l->ev, &l->soon, &l->drained_entry);
 }
 
 /* --- life --- */
@@ -202,6 +226,16 @@ static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *me
 		h2o_linklist_unlink(&ex->done.link);
 		loci__exchange_job_done(ex);
 	}
+}
+
+static void on_stop(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+	struct loci__http_loop *l =
+	        H2O_STRUCT_FROM_MEMBER(struct loci__http_loop, stop_receiver, receiver);
+	h2o_linklist_unlink(messages->next);
+	l->stop_seen = true;
+	if (!l->draining)
+		begin_drain(l);
 }
 
 static void on_shed(h2o_timeout_entry_t *entry)
@@ -228,8 +262,11 @@ void loci__loop_init(struct loci__http_loop *l, struct loci__http_shared *shared
 	l->refusals.entry.cb = loci__refusals_on_second;
 	l->accept_entry.cb = on_accept_pause_over;
 	l->drain_entry.cb = on_drain_over;
+	l->drained_entry.cb = on_drained;
+	l->last_now = h2o_now(ev);
 	l->queue = h2o_multithread_create_queue(ev);
 	h2o_multithread_register_receiver(l->queue, &l->receiver, on_messages);
+	h2o_multithread_register_receiver(l->queue, &l->stop_receiver, on_stop);
 }
 
 /* The loop may see the message, and be at its end, while the call still writes to its pipe. */
@@ -240,9 +277,11 @@ void loci__loop_send(struct loci__http_loop *l, h2o_multithread_message_t *messa
 	atomic_fetch_sub(&l->n_senders, 1);
 }
 
-void loci__loop_wake(struct loci__http_loop *l)
+/* libh2o's message without content wakes the loop, but calls nobody. */
+void loci__loop_tell_to_stop(struct loci__http_loop *l)
 {
-	h2o_multithread_send_message(&l->receiver, NULL);
+	if (!atomic_exchange(&l->told_to_stop, true))
+		h2o_multithread_send_message(&l->stop_receiver, &l->stop_message);
 }
 
 /* --- the clock --- */
@@ -257,12 +296,11 @@ static void start_anew(h2o_timeout_t *t, uint64_t now)
 	}
 }
 
-/* One round. libh2o's time is the wall clock's: set back by an hour, no timer would end for one. */
-static void run_once(struct loci__http_loop *l)
+/* Set back by an hour, no timer would end for one. */
+void loci__loop_notice_clock(struct loci__http_loop *l)
 {
-	uint64_t before = h2o_now(l->ev);
-	h2o_evloop_run(l->ev, INT32_MAX); /* -1 on EINTR: no matter */
-	uint64_t now = h2o_now(l->ev);
+	uint64_t before = l->last_now;
+	uint64_t now = l->last_now = h2o_now(l->ev);
 	if (now >= before)
 		return;
 	for (int i = 0; i < LOCI_TIMERS_; i++)
@@ -272,20 +310,37 @@ static void run_once(struct loci__http_loop *l)
 	start_anew(&l->refusals.second, now);
 }
 
+static void run_once(struct loci__http_loop *l)
+{
+	h2o_evloop_run(l->ev, INT32_MAX); /* -1 on EINTR: no matter */
+	loci__loop_notice_clock(l);
+}
+
+void loci__loop_cut(struct loci__http_loop *l)
+{
+	l->on_drained = NULL;
+	if (!l->draining)
+		begin_drain(l);
+	foreach_conn(l, cut);
+	while (l->n_conns || l->n_jobs)
+		run_once(l);
+}
+
 void loci__loop_run(struct loci__http_loop *l)
 {
-	while (!l->draining || l->n_conns || l->n_jobs) {
-		if (!l->draining && atomic_load(&l->shared->stopping))
-			begin_drain(l);
-		else
-			run_once(l);
-	}
+	if (atomic_load(&l->shared->stopping))
+		begin_drain(l);
+	while (!l->draining || l->n_conns || l->n_jobs)
+		run_once(l);
 }
 
 void loci__loop_done(struct loci__http_loop *l)
 {
+	while (atomic_load(&l->told_to_stop) && !l->stop_seen)
+		run_once(l);
 	unlink_entry(&l->drain_entry);
 	unlink_entry(&l->shed_entry);
+	unlink_entry(&l->drained_entry);
 	unlink_entry(&l->refusals.entry);
 	loci__refusals_tell(l);
 	stop_listening(l);
@@ -297,6 +352,7 @@ void loci__loop_done(struct loci__http_loop *l)
 		h2o_timeout_dispose(l->ev, &l->timers[i]);
 	while (atomic_load(&l->n_senders))
 		sched_yield();
+	h2o_multithread_unregister_receiver(l->queue, &l->stop_receiver);
 	h2o_multithread_unregister_receiver(l->queue, &l->receiver);
 	h2o_multithread_destroy_queue(l->queue);
 }

@@ -2,7 +2,8 @@
 /*
  * One event loop: its listeners, connections, time-outs and the door through which workers hand
  * results back. Everything of a loop is made, used and disposed on the thread that runs it, because
- * libh2o keeps thread-local pools behind its objects; only loci__loop_wake may come from elsewhere.
+ * libh2o keeps thread-local pools behind its objects; only loci__loop_tell_to_stop and
+ * loci__loop_send may come from elsewhere.
  */
 #ifndef LOCI_REGISTRY_HTTP_LOOP_H
 #define LOCI_REGISTRY_HTTP_LOOP_H
@@ -70,6 +71,10 @@ struct loci__http_loop {
 	h2o_loop_t *ev;
 	h2o_multithread_queue_t *queue;
 	h2o_multithread_receiver_t receiver; /* of finished exchange jobs */
+	h2o_multithread_receiver_t stop_receiver;
+	h2o_multithread_message_t stop_message;
+	atomic_bool told_to_stop; /* the message is on its way, or was */
+	bool stop_seen;
 	h2o_timeout_t timers[LOCI_TIMERS_];
 	h2o_timeout_t accept_pause;
 	h2o_timeout_entry_t accept_entry;
@@ -84,7 +89,11 @@ struct loci__http_loop {
 	size_t n_listeners;
 	h2o_linklist_t conns;
 	size_t n_conns;
-	size_t n_jobs;         /* on workers; the loop must outlive them */
+	size_t n_jobs;                 /* on workers; the loop must outlive them */
+	uint64_t last_now;             /* by libh2o's clock */
+	void (*on_drained)(void *arg); /* or NULL */
+	void *on_drained_arg;
+	h2o_timeout_entry_t drained_entry;
 	atomic_uint n_senders; /* workers inside of a call on .receiver */
 	bool draining;
 	uint64_t id_seed; /* of request ids, with a count of them */
@@ -105,10 +114,18 @@ void loci__loop_listen(struct loci__http_loop *l, int take_fd);
 /* Until shared->stopping and all is drained. */
 void loci__loop_run(struct loci__http_loop *l);
 void loci__loop_done(struct loci__http_loop *l);
+/* Whether one connection more may come; one that is idle may be closed for it. */
+bool loci__loop_has_room(struct loci__http_loop *l);
+/* Ends all that goes on, whatever it is, and waits for the jobs on workers. */
+void loci__loop_cut(struct loci__http_loop *l);
+/* A connection or a job less: tells .on_drained, soon, when it was the last one. */
+void loci__loop_one_less(struct loci__http_loop *l);
+/* libh2o's time is the wall clock's: when that was set back, timers start anew. */
+void loci__loop_notice_clock(struct loci__http_loop *l);
 /* For workers: hands a finished job's message to .receiver. */
 void loci__loop_send(struct loci__http_loop *l, h2o_multithread_message_t *message);
-/* From any thread, between _init and _done: looks at shared->stopping. */
-void loci__loop_wake(struct loci__http_loop *l);
+/* From any thread, between _init and _done: drains, as shared->stopping says. */
+void loci__loop_tell_to_stop(struct loci__http_loop *l);
 /* The connection that has waited longest in a time-out list, or NULL. */
 struct loci__conn *loci__loop_oldest(struct loci__http_loop *l, enum loci__timer kind);
 /* "Sun, 06 Nov 1994 08:49:37 GMT" */

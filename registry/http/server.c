@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server of loci/registry_http.h: listeners, a thread per loop, the workers, and their end. */
-#include "loci/registry_http.h"
-
-#include "registry/http/loop.h"
+/* The server of loci/registry_http.h: its options, its numbers, its end. */
+#include "registry/http/server.h"
 
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
@@ -17,25 +15,6 @@
 #define FDS_SPARE       64 /* for the store, listeners and the like */
 #define CONNECTIONS_MIN 16
 #define CONNECTIONS_MAX 1000000
-
-struct loop_thread {
-	struct loci_http_server *server;
-	unsigned i;
-	pthread_t id;
-	struct loci__http_loop *room;
-	struct loci__http_loop *loop; /* while it runs; under the server's lock */
-};
-
-struct loci_http_server {
-	struct loci__http_shared shared;
-	struct loci__listener listeners[LOCI_HTTP_LISTEN_MAX];
-	size_t n_listeners;
-	unsigned n_workers;
-	pthread_mutex_t lock;
-	unsigned n_loops;
-	struct loci__http_counters *counters; /* [n_loops] */
-	struct loop_thread threads[];
-};
 
 static uint64_t or_default(uint64_t v, uint64_t standard)
 {
@@ -78,9 +57,8 @@ static int take_opts(const struct loci_http_server_opts *given, struct loci_http
 
 static int check_opts(const struct loci_http_server_opts *o, struct loci_error *err)
 {
-	if (!o->registry || !o->n_listen)
-		return loci__err_set(err, LOCI_E_USAGE,
-		                     "http server: expected a registry and a listen address");
+	if (!o->registry)
+		return loci__err_set(err, LOCI_E_USAGE, "http server: expected a registry");
 	if (o->n_listen > LOCI_HTTP_LISTEN_MAX)
 		return loci__err_set(err, LOCI_E_TOO_LARGE,
 		                     "http server: expected at most %d listen addresses",
@@ -143,7 +121,7 @@ int loci_http_server_new(const struct loci_http_server_opts *given, struct loci_
 	if (rc < 0)
 		return rc;
 	unsigned n_loops = o->loops ? o->loops : cores();
-	struct loci_http_server *s = calloc(1, sizeof(*s) + n_loops * sizeof(s->threads[0]));
+	struct loci_http_server *s = calloc(1, sizeof(*s) + n_loops * sizeof(s->slots[0]));
 	if (!s)
 		return loci__err_nomem(err);
 	pthread_mutex_init(&s->lock, NULL);
@@ -164,6 +142,45 @@ int loci_http_server_new(const struct loci_http_server_opts *given, struct loci_
 const char *loci_http_server_address(const struct loci_http_server *s, size_t i)
 {
 	return i < s->n_listeners ? s->listeners[i].text : NULL;
+}
+
+/* --- loops --- */
+
+int loci__server_start_workers(struct loci_http_server *s, struct loci_error *err)
+{
+	return s->shared.workers ? 0 : loci__workers_new(s->n_workers, &s->shared.workers, err);
+}
+
+static void take_listeners(struct loci_http_server *s, unsigned i, struct loci__http_loop *loop)
+{
+	for (size_t k = 0; k < s->n_listeners; k++) {
+		struct loci__listener *l = &s->listeners[k];
+		for (size_t j = i; j < l->n_fds; j += l->n_loops)
+			if (l->fds[j] >= 0)
+				loci__loop_listen(loop, loci__steal_fd(&l->fds[j]));
+	}
+}
+
+static void set_loop(struct loci_http_server *s, unsigned i, struct loci__http_loop *loop)
+{
+	pthread_mutex_lock(&s->lock);
+	s->slots[i].loop = loop;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void loci__server_enter(struct loci_http_server *s, unsigned i, struct loci__http_loop *loop,
+                        h2o_loop_t *ev)
+{
+	loci__loop_init(loop, &s->shared, &s->counters[i], ev);
+	take_listeners(s, i, loop);
+	set_loop(s, i, loop);
+}
+
+void loci__server_leave(struct loci_http_server *s, unsigned i)
+{
+	struct loci__http_loop *loop = s->slots[i].loop;
+	set_loop(s, i, NULL);
+	loci__loop_done(loop);
 }
 
 /* --- numbers --- */
@@ -190,76 +207,13 @@ void loci_http_server_stats(const struct loci_http_server *s, struct loci_http_s
 	memcpy(ret, &all, ret->struct_size < sizeof(all) ? ret->struct_size : sizeof(all));
 }
 
-/* --- running --- */
-
-static void set_loop(struct loop_thread *t, struct loci__http_loop *loop)
-{
-	pthread_mutex_lock(&t->server->lock);
-	t->loop = loop;
-	pthread_mutex_unlock(&t->server->lock);
-}
-
-static void take_listeners(struct loop_thread *t, struct loci__http_loop *loop)
-{
-	struct loci_http_server *s = t->server;
-	for (size_t i = 0; i < s->n_listeners; i++) {
-		struct loci__listener *l = &s->listeners[i];
-		for (size_t j = t->i; j < l->n_fds; j += l->n_loops)
-			if (l->fds[j] >= 0)
-				loci__loop_listen(loop, loci__steal_fd(&l->fds[j]));
-	}
-}
-
-static void *loop_main(void *arg)
-{
-	struct loop_thread *t = arg;
-	struct loci__http_loop *loop = t->room;
-	h2o_evloop_t *ev = h2o_evloop_create();
-	loci__loop_init(loop, &t->server->shared, &t->server->counters[t->i], ev);
-	take_listeners(t, loop);
-	set_loop(t, loop); /* from here on _stop wakes it; stopping is looked at after this */
-	loci__loop_run(loop);
-	set_loop(t, NULL);
-	loci__loop_done(loop);
-	h2o_evloop_run(ev, 0); /* frees sockets that were closed since the last round */
-	h2o_evloop_destroy(ev);
-	return NULL;
-}
-
-int loci_http_server_run(struct loci_http_server *s, struct loci_error *err)
-{
-	unsigned started = 0;
-	int rc = loci__workers_new(s->n_workers, &s->shared.workers, err);
-	if (rc < 0)
-		return rc;
-	for (; started < s->n_loops; started++) {
-		struct loop_thread *t = &s->threads[started];
-		t->server = s;
-		t->i = started;
-		t->room = malloc(sizeof(*t->room));
-		rc = t->room ? loci__thread_start(&t->id, loop_main, t, err) : loci__err_nomem(err);
-		if (rc < 0) {
-			free(t->room);
-			loci_http_server_stop(s);
-			break;
-		}
-	}
-	for (unsigned i = 0; i < started; i++) {
-		pthread_join(s->threads[i].id, NULL);
-		free(s->threads[i].room);
-	}
-	loci__workers_free(s->shared.workers);
-	s->shared.workers = NULL;
-	return rc;
-}
-
 void loci_http_server_stop(struct loci_http_server *s)
 {
 	atomic_store(&s->shared.stopping, true);
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < s->n_loops; i++)
-		if (s->threads[i].loop)
-			loci__loop_wake(s->threads[i].loop);
+		if (s->slots[i].loop)
+			loci__loop_tell_to_stop(s->slots[i].loop);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -267,6 +221,7 @@ void loci_http_server_free(struct loci_http_server *s)
 {
 	if (!s)
 		return;
+	loci__workers_free(s->shared.workers);
 	for (size_t i = 0; i < s->n_listeners; i++)
 		loci__listener_close(&s->listeners[i]);
 	loci__clients_free(s->shared.clients);

@@ -6,6 +6,7 @@
 
 static void start(struct loci__conn *c, enum loci__timer kind)
 {
+	loci__loop_notice_clock(c->loop);
 	c->timer_kind = kind;
 	c->timer_at = loci__clock_ms();
 	h2o_timeout_link(c->loop->ev, &c->loop->timers[kind], &c->timer);

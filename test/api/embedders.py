@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""embedders.py BUILD: installs the build below a temporary directory, moves it, and builds an embedder against it as
-others would: by pkg-config (shared, static) and by CMake's find_package. Each is run."""
+"""embedders.py BUILD: installs the build below a temporary directory, moves it, and builds the programs of docs/examples
+against it as others would: by pkg-config (shared, static) and by CMake's find_package. Each is run."""
+import hashlib
+import http.client
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+EXAMPLES = os.path.join(HERE, "..", "..", "docs", "examples")
 BUILD = sys.argv.pop(1)
 
 
@@ -46,34 +50,91 @@ class Embedders(unittest.TestCase):
     def pkg_config(self, *args):
         return run("pkg-config", *args, env=self.env).split()
 
-    def check(self, program, needs_loci):
-        store = tempfile.mkdtemp(dir=self.work)
-        self.assertRegex(run(program, store, env=self.env), r"^loci [0-9.]+: GET /v2/: 200$")
+    def store(self):
+        return tempfile.mkdtemp(dir=self.work)
+
+    def compile(self, example, *flags):
+        program = os.path.join(tempfile.mkdtemp(dir=self.work), example)
+        run("cc", "-std=c99", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", os.path.join(EXAMPLES, example + ".c"),
+            "-o", program, *flags)
+        return program
+
+    def static(self, *more):
+        """Loci's archives, and the shared libraries that they need: --static would ask for those of these, too."""
+        names = ("loci-registry", "loci-core")
+        ours = ["-l:lib%s.a" % lib[2:] if lib.startswith("-lloci-") else lib
+                for lib in self.pkg_config("--cflags", "--libs", *names)]
+        needs = self.pkg_config("--print-requires-private", *names)
+        return [*ours, *self.pkg_config("--libs", *needs, *more), "-pthread"]
+
+    def check_without_http(self, program, needs_loci):
+        out = run(program, self.store(), env=self.env)
+        self.assertRegex(out, r"^loci [0-9.]+\n")
+        for expected in ('"tags":["latest"]', '"mediaType":"application/vnd.oci.image.manifest.v1+json"',
+                         ": the bytes of a layer"):
+            self.assertIn(expected, out)
         needed = run("readelf", "-d", program)
         self.assertEqual("libloci-" in needed, needs_loci, needed)
 
-    def compile(self, program, *link):
-        run("cc", "-std=c99", "-Wall", "-Wextra", "-Werror", os.path.join(HERE, "embed.c"), "-o", program,
-            *self.pkg_config("--cflags", "loci-registry"), *link)
-
     def test_shared_by_pkg_config(self):
-        program = os.path.join(self.work, "embed-shared")
-        self.compile(program, *self.pkg_config("--libs", "loci-registry"))
-        self.check(program, True)
+        flags = self.pkg_config("--cflags", "--libs", "loci-registry")
+        self.check_without_http(self.compile("without_http", *flags), True)
 
     def test_static_by_pkg_config(self):
-        program = os.path.join(self.work, "embed-static")
-        libs = ["-l:lib%s.a" % lib[2:] if lib.startswith("-lloci-") else lib
-                for lib in self.pkg_config("--static", "--libs", "loci-registry")]
-        self.compile(program, *libs)
-        self.check(program, False)
+        flags = self.static()
+        self.check_without_http(self.compile("without_http", *flags), False)
 
     def test_cmake(self):
         build = os.path.join(self.work, "cmake")
-        run("cmake", "-S", os.path.join(HERE, "cmake"), "-B", build, "-G", "Ninja", "-DCMAKE_PREFIX_PATH=" + self.prefix)
+        run("cmake", "-S", os.path.join(HERE, "cmake"), "-B", build, "-G", "Ninja", "-DCMAKE_PREFIX_PATH=" + self.prefix,
+            "-DEXAMPLES=" + EXAMPLES)
         run("cmake", "--build", build)
-        self.check(os.path.join(build, "embed"), True)
-        self.check(os.path.join(build, "embed-static"), False)
+        self.check_without_http(os.path.join(build, "without_http"), True)
+        self.check_without_http(os.path.join(build, "without_http-static"), False)
+
+    def test_in_h2o(self):
+        flags = self.pkg_config("--cflags", "--libs", "loci-registry", "libh2o-evloop")
+        self.check_in_h2o(self.compile("in_h2o", "-DH2O_USE_LIBUV=0", *flags))
+        self.check_in_h2o(self.compile("in_h2o", "-DH2O_USE_LIBUV=0", *self.static("libh2o-evloop")))
+
+    def check_in_h2o(self, program):
+        """Pushes and pulls a blob, looks at the host's own page meanwhile, and ends it in the middle of an upload."""
+        process = subprocess.Popen([program, self.store()], stdout=subprocess.PIPE, text=True,
+                                   env={**os.environ, **self.env})
+        try:
+            addresses = dict(process.stdout.readline().split() for _ in range(2))
+            data = os.urandom(3_000_000)
+            digest = "sha256:" + hashlib.sha256(data).hexdigest()
+            c = http.client.HTTPConnection(addresses["registry"], timeout=60)
+
+            def ask(connection, status, method, target, body=None):
+                connection.request(method, target, body)
+                r = connection.getresponse()
+                answer = r.read()
+                self.assertEqual(r.status, status, answer)
+                return r, answer
+
+            ask(c, 201, "POST", "/v2/demo/blobs/uploads/?digest=" + digest, data)
+            self.assertEqual(ask(c, 200, "GET", "/v2/demo/blobs/" + digest)[1], data)
+            host = http.client.HTTPConnection(addresses["status"], timeout=60)
+            page = ask(host, 200, "GET", "/status")[1]
+            host.close()
+            self.assertIn(b"the registry has 1 connections", page)
+            at = ask(c, 202, "POST", "/v2/demo/blobs/uploads/")[0].headers["location"]
+            c.putrequest("PATCH", at)
+            c.putheader("Content-Length", str(len(data)))
+            c.endheaders(data[:1_000_000])
+            process.send_signal(signal.SIGTERM)
+            c.send(data[1_000_000:])
+            r = c.getresponse()
+            self.assertEqual(r.status, 202, r.read())
+            r.read()
+            self.assertRegex(process.stdout.read(), r"^ended after \d+ ticks$")
+            self.assertEqual(process.wait(60), 0)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
 
     def test_no_path_of_the_build_is_left_in_text_files(self):
         for base, _, names in os.walk(self.prefix):

@@ -39,6 +39,7 @@ OWNER_OF_PUBLIC = {
     "registry": "registry", "registry_http": "registry", "metrics": "registry",
     "transfer": "registry", "pull": "puller", "push": "puller",
     "unpack": "unpack", "runtime": "runtime", "bundle": "bundle",
+    "registry_h2o": "registry",
 }
 
 THIRD_PARTY = {  # header, the one folder that includes it

@@ -57,7 +57,7 @@ class Timeouts(TestCase):
             self.assertTrue(c.at_end())
 
     def test_client_that_does_not_read(self):
-        for target in ("/file/0/60000000", "/memory/60000000"):
+        for target in ("/file/0/60000000", "/memory/20000000"):
             with self.server.connect(rcvbuf=4096) as c:
                 c.send(request("GET", target))
                 e = until("the response is given up", lambda: [e for e in self.server.log if e.get("target") == target])[0]
@@ -133,7 +133,7 @@ class Rates(TestCase):
             self.assertEqual(self.server.numbers()["cut_body_rate"], before + 1)
 
     def test_response_that_is_taken_in_sips(self):
-        for target in ("/file/0/60000000", "/memory/60000000"):
+        for target in ("/file/0/60000000", "/memory/20000000"):
             with self.server.connect(rcvbuf=4096) as c:
                 c.send(request("GET", target))
 

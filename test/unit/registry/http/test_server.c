@@ -190,6 +190,41 @@ static void test_free_without_run(void **state)
 	loci_http_server_free(NULL);
 }
 
+/* Nobody could come; and a second run would find no listening sockets. */
+static void test_run_that_cannot_be(void **state)
+{
+	struct loci_http_server_opts o = options();
+	struct loci_http_server *s;
+	struct loci_error err;
+	(void)state;
+	o.n_listen = 0;
+	assert_int_equal(loci_http_server_new(&o, &s, NULL), 0);
+	assert_int_equal(loci_http_server_run(s, &err), LOCI_E_USAGE);
+	loci_http_server_free(s);
+	o = options();
+	assert_int_equal(loci_http_server_new(&o, &s, NULL), 0);
+	loci_http_server_stop(s);
+	assert_int_equal(loci_http_server_run(s, &err), 0);
+	assert_int_equal(loci_http_server_run(s, &err), LOCI_E_USAGE);
+	loci_http_server_free(s);
+}
+
+/* Callers that were built before the last fields came. */
+static void test_older_options(void **state)
+{
+	struct loci_http_server_opts o = options();
+	struct loci_http_server *s;
+	struct loci_http_server_stats stats = {.struct_size = 2 * sizeof(uint64_t), .in_flight = 7};
+	(void)state;
+	o.struct_size = offsetof(struct loci_http_server_opts, min_body_rate);
+	o.max_per_client = 1; /* which is not looked at */
+	assert_int_equal(loci_http_server_new(&o, &s, NULL), 0);
+	loci_http_server_stats(s, &stats);
+	assert_int_equal(stats.connections, 0);
+	assert_int_equal(stats.in_flight, 7);
+	loci_http_server_free(s);
+}
+
 static void test_options(void **state)
 {
 	struct loci_http_server *s = NULL;
@@ -198,9 +233,6 @@ static void test_options(void **state)
 	(void)state;
 	struct loci_http_server_opts o = options();
 	o.struct_size = 1;
-	assert_int_equal(loci_http_server_new(&o, &s, &err), LOCI_E_USAGE);
-	o = options();
-	o.n_listen = 0;
 	assert_int_equal(loci_http_server_new(&o, &s, &err), LOCI_E_USAGE);
 	o = options();
 	o.loops = 100000;
@@ -218,7 +250,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_two_servers),     cmocka_unit_test(test_stop_at_any_moment),
 	        cmocka_unit_test(test_stop_in_a_flood), cmocka_unit_test(test_free_without_run),
-	        cmocka_unit_test(test_options),
+	        cmocka_unit_test(test_options),         cmocka_unit_test(test_run_that_cannot_be),
+	        cmocka_unit_test(test_older_options),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
