@@ -5,6 +5,7 @@
 #include "core/base/cursor.h"
 #include "core/base/err.h"
 #include "loci/event.h"
+#include "loci/inventory.h"
 #include "registry/condition.h"
 #include "registry/manifest_sink.h"
 #include "registry/problem.h"
@@ -78,6 +79,27 @@ void loci__handle_manifest_get(struct loci__rq *rq, struct loci__rs *rs)
 	loci__rs_manifest_take(rs, m);
 }
 
+/* Under If-Match a tag goes only if it still stands for what was looked at here. */
+static int delete_tag(const struct loci__rq *rq, const char *tag, struct loci_error *err)
+{
+	struct loci_removal removal = {.tag = tag};
+	struct loci_manifest_bytes *m;
+	if (!loci__rq_header(rq, "if-match", 0))
+		return loci_tag_delete(rq->reg->store, rq->name, tag, err);
+	int r = loci_manifest_get(rq->reg->store, rq->name, tag, /* digest= */ NULL, &m, err);
+	if (r < 0)
+		return r;
+	removal.digest = m->digest;
+	bool match = loci__rq_match(rq, &m->digest);
+	loci_manifest_bytes_free(m);
+	if (match)
+		r = loci_remove_if(rq->reg->store, rq->name, &removal, 1, err);
+	if (r == 0 && !removal.removed)
+		r = loci__err_set(err, LOCI_E_CONDITION,
+		                  "if-match: names something else than what is here");
+	return r;
+}
+
 void loci__handle_manifest_delete(struct loci__rq *rq, struct loci__rs *rs)
 {
 	struct loci_digest d;
@@ -85,7 +107,11 @@ void loci__handle_manifest_delete(struct loci__rq *rq, struct loci__rs *rs)
 	struct loci_error err;
 	if (!parse_reference(rq, &d, &tag, rs))
 		return;
-	int r = tag ? loci_tag_delete(rq->reg->store, rq->name, tag, &err)
+	if (!tag && !loci__rq_match(rq, &d)) {
+		loci__rq_refuse_match(rq, rs, &d);
+		return;
+	}
+	int r = tag ? delete_tag(rq, tag, &err)
 	            : loci_manifest_delete(rq->reg->store, rq->name, &d, &err);
 	if (r < 0)
 		fail(rq, rs, tag ? LOCI_ABOUT_TAG : LOCI_ABOUT_MANIFEST, &err);

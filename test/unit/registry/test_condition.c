@@ -172,6 +172,32 @@ static void test_reads(void **state)
 	}
 }
 
+static int delete_if(struct fixture *f, const char *target, const char *match)
+{
+	const struct ask del = {
+	        .method = "DELETE", .target = target, .headers = {{"if-match", match}}};
+	struct answer a = ask_with(f, &del);
+	int status = a.status;
+	answer_done(&a);
+	return status;
+}
+
+static void test_deletes(void **state)
+{
+	struct fixture *f = *state;
+	const char *digest = push_image(f, "cond", "gone", "gone");
+	const char *by_digest = text("/v2/cond/manifests/%s", digest);
+	const char *right = text("\"%s\"", digest);
+	assert_int_equal(delete_if(f, "/v2/cond/manifests/gone", "\"other\""), 412);
+	assert_int_equal(delete_if(f, "/v2/cond/manifests/gone", text("W/%s", right)), 412);
+	expect(f, 200, "GET", "/v2/cond/manifests/gone");
+	assert_int_equal(delete_if(f, "/v2/cond/manifests/gone", right), 202);
+	assert_int_equal(delete_if(f, "/v2/cond/manifests/gone", right), 404);
+	assert_int_equal(delete_if(f, by_digest, "\"other\""), 412);
+	expect(f, 200, "GET", by_digest);
+	assert_int_equal(delete_if(f, by_digest, right), 202);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +206,7 @@ int main(void)
 	        cmocka_unit_test(test_put_tells_the_tag),
 	        cmocka_unit_test(test_lists_have_a_limit),
 	        cmocka_unit_test(test_reads),
+	        cmocka_unit_test(test_deletes),
 	};
 	return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }
