@@ -27,6 +27,8 @@ struct loci_ociregistry_settings {
 	uint64_t upload_expiry_ms, upload_check_ms;
 	unsigned max_readers;
 	bool force_remote;
+	/* retention */
+	struct loci_string_list retention_rules;
 	/* limits */
 	uint64_t max_uploads, max_upload_bytes;
 	struct {
@@ -37,6 +39,9 @@ struct loci_ociregistry_settings {
 		char *output;
 		bool referrers, link;
 	} export_to;
+	struct {
+		bool dry_run;
+	} retention;
 	/* read-only */
 	char *reason;
 	struct {
@@ -63,6 +68,14 @@ struct loci_registry_opts loci__ociregistry_registry_opts(const struct loci_ocir
 /* The same, and an error when there is none. */
 int loci__ociregistry_open_existing_store(const struct loci_invocation *inv,
                                           struct loci_store **ret, struct loci_error *err);
+
+extern const struct loci_option loci__ociregistry_retention_options[];
+int loci__ociregistry_retention(const struct loci_invocation *inv, struct loci_error *err);
+/* Applies the rules of the settings and prints what goes. */
+int loci__ociregistry_apply_retention(const struct loci_invocation *inv, struct loci_store *store,
+                                      bool dry_run, struct loci_error *err);
+/* Whether a rule asks when something was pulled. */
+bool loci__ociregistry_wants_pulls(const struct loci_ociregistry_settings *s);
 
 int loci__ociregistry_upload(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error *err);

@@ -3,6 +3,7 @@
 #include "cli/ociregistry.h"
 #include "core/base/cursor.h"
 #include "core/base/err.h"
+#include "loci/retention.h"
 
 #include <string.h>
 
@@ -23,6 +24,17 @@ static int check_listen(const char *value, struct loci_error *err)
 	return loci__err_set(
 	        err, LOCI_E_USAGE,
 	        "'%s': expected ADDRESS:PORT, [IPV6-ADDRESS]:PORT, :PORT or unix:/PATH", value);
+}
+
+static int check_retention(const char *rule, struct loci_error *err)
+{
+	struct loci_retention *r;
+	int rc = loci_retention_parse(&rule, 1, &r, err);
+	if (rc == 0)
+		loci_retention_free(r);
+	else if (err)
+		err->code = LOCI_E_USAGE;
+	return rc < 0 ? LOCI_E_USAGE : 0;
 }
 
 static const struct loci_option_word durabilities[] = {
@@ -121,6 +133,12 @@ const struct loci_option loci__ociregistry_options[] = {
          .help = "Reader slots of the index, for all processes on the store"},
         {LOCI_OPT_BOOL(S, force_remote), .key = "storage.force-remote", .flag = "force-remote",
          .value = "false", .help = "Open a store on a network file system all the same"},
+        {LOCI_OPT_LIST(S, retention_rules), .key = "retention.rules", .flag = "retention",
+         .metavar = "RULE", .section = "Retention", .check = check_retention,
+         .help = "Keep in repositories what 'GLOB: WORD…' says (keep-untagged=TIME, keep-last=N, "
+                 "keep-pushed=TIME, keep-pulled=TIME, keep-tags=GLOB,…, keep-all) and remove the "
+                 "rest; repeat for more, the first that fits counts",
+         .flags = LOCI_OPTION_RELOADS},
         {LOCI_OPT_NUMBER(S, max_uploads), .key = "limits.max-uploads", .flag = "max-uploads",
          .value = "10000", .min = 1, .section = "Limits",
          .help = "Most uploads open at a time, in the whole store"},

@@ -93,6 +93,7 @@ struct loci_registry_opts loci__ociregistry_registry_opts(const S *s, const stru
 	        .allow_sparse_index = s->allow_sparse_index,
 	        .deny_foreign = !s->allow_foreign,
 	        .metrics_disabled = !s->metrics,
+	        .track_pulls = loci__ociregistry_wants_pulls(s),
 	};
 }
 

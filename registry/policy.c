@@ -14,6 +14,7 @@ static int make(struct loci__policy *p, const struct loci_registry_opts *o, stru
 	        .allow_sparse = o->allow_sparse,
 	        .allow_sparse_index = o->allow_sparse_index,
 	        .deny_foreign = o->deny_foreign,
+	        .track_pulls = o->track_pulls,
 	};
 	return 0;
 }

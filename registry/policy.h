@@ -23,6 +23,7 @@ struct loci__policy {
 	bool allow_sparse;
 	bool allow_sparse_index;
 	bool deny_foreign;
+	bool track_pulls;
 };
 
 /* Changes that may come while one request is still answered. */

@@ -3,6 +3,7 @@
 #include "core/base/cursor.h"
 #include "core/base/err.h"
 #include "core/base/logger.h"
+#include "loci/inventory.h"
 #include "registry/metrics.h"
 #include "registry/problem.h"
 #include "registry/route.h"
@@ -31,6 +32,14 @@ static int take_opts(const struct loci_registry_opts *given, struct loci_registr
 	if (o->max_manifest_size > SIZE_MAX / 4)
 		return loci__err_set(err, LOCI_E_INVALID, "registry: max_manifest_size: too large");
 	return 0;
+}
+
+/* A store that takes no writes is served all the same. */
+static void track_pulls(struct loci_registry *r, bool on)
+{
+	struct loci_error err;
+	if (loci_pulls_track(r->store, on, &err) < 0)
+		loci__log_error(&r->log, LOCI_LOG_WARN, "registry", "remember pulls", &err);
 }
 
 int loci_registry_new(const struct loci_registry_opts *given, struct loci_registry **ret,
@@ -62,6 +71,7 @@ int loci_registry_new(const struct loci_registry_opts *given, struct loci_regist
 		loci_registry_free(reg);
 		return r;
 	}
+	track_pulls(reg, opts.track_pulls);
 	*ret = reg;
 	return 0;
 }
@@ -82,6 +92,8 @@ int loci_registry_reconfigure(struct loci_registry *r, const struct loci_registr
 	int rc = take_opts(given, &opts, err);
 	if (rc == 0)
 		rc = loci__policies_set(&r->policies, &opts, err);
+	if (rc == 0)
+		track_pulls(r, opts.track_pulls);
 	if (rc == 0 && opts.log)
 		loci__log_set_level(&r->log, loci__log_level(opts.log));
 	return rc;

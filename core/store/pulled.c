@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NOTE_EVERY_S 3600
+#define NOTE_EVERY_S LOCI_PULLED_SLACK_S
 #define CACHE_SLOTS  4096 /* direct-mapped */
 
 /* ---- rows ------------------------------------------------------------------------------------ */

@@ -19,6 +19,8 @@ LOCI_API LOCI_CHECK int loci_pulls_track(struct loci_store *st, bool on, struct 
 /** [read] Since when pulls are remembered, seconds since the epoch; 0: they are not. */
 LOCI_API LOCI_CHECK int loci_pulls_since(struct loci_store *st, uint64_t *ret,
                                          struct loci_error *err);
+/** Seconds by which a note of a pull may be too old; see loci_manifest_pulled. */
+#define LOCI_PULLED_SLACK_S 3600
 /** [read] A client has pulled the manifest. Written at most once an hour for each manifest of a
  *  repository, by and by; what cannot be queued is left out. */
 LOCI_API void loci_manifest_pulled(struct loci_store *st, const char *repo,
@@ -43,7 +45,7 @@ struct loci_manifest_info {
 	bool has_parent;                     /* an index of this repository lists it */
 	bool has_subject;                    /* its subject is in this repository */
 };
-/** Return non-zero to stop: the walk then returns CALLBACK. */
+/** Return non-zero to stop: the walk then returns CALLBACK. The store may be called inside. */
 typedef int (*loci_manifest_info_fn)(void *arg, const struct loci_manifest_info *info);
 /** [read] Manifests of the repository in the order of their digests, strictly after `after` (NULL:
  *  from the start). Not one snapshot; none is open while fn runs. */

@@ -90,6 +90,7 @@ struct loci_registry_opts {
 	 * From any thread; must not call the registry. */
 	bool (*may_read)(void *arg, const struct loci_http_request *rq, const char *repo);
 	void *may_read_arg;
+	bool track_pulls; /* remembers when manifests are pulled, for retention; see inventory.h */
 };
 
 LOCI_API LOCI_CHECK int loci_registry_new(const struct loci_registry_opts *o,

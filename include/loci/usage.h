@@ -25,7 +25,8 @@ struct loci_usage {
 LOCI_API LOCI_CHECK int loci_usage_get(struct loci_store *st, const char *path,
                                        struct loci_usage *ret, struct loci_error *err);
 
-/** Return non-zero to stop: the walk then returns CALLBACK. usage is the repository's alone. */
+/** Return non-zero to stop: the walk then returns CALLBACK. usage is the repository's alone. The
+ *  store may be called inside. */
 typedef int (*loci_usage_fn)(void *arg, const char *repo, const struct loci_usage *usage);
 /** [read] Every repository at a path and below it that holds anything, in byte order, strictly
  *  after `after` (NULL: from the start). Unlike loci_repo_foreach it gives those, too, that have

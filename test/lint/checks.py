@@ -37,6 +37,7 @@ OWNER_OF_PUBLIC = {
     "digest": "spec", "ref": "spec", "manifest": "spec", "image_config": "spec", "io": "spec",
     "store": "store", "gc": "store", "stats": "store", "event": "store", "usage": "store", "inventory": "store",
     "registry": "registry", "registry_http": "registry", "metrics": "registry",
+    "retention": "registry",
     "transfer": "registry", "pull": "puller", "push": "puller",
     "unpack": "unpack", "runtime": "runtime", "bundle": "bundle",
     "registry_h2o": "registry",

@@ -27,10 +27,20 @@ static void test_listen(void **state)
 			fail_msg("%s", bad[i]);
 }
 
+static void test_retention(void **state)
+{
+	struct loci_error err;
+	(void)state;
+	assert_int_equal(check_retention("team/**: keep-last=3", &err), 0);
+	assert_int_equal(check_retention("team/**: keep-lost=3", &err), LOCI_E_USAGE);
+	assert_int_equal(err.code, LOCI_E_USAGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_listen),
+	        cmocka_unit_test(test_retention),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
