@@ -36,6 +36,12 @@ struct loci_ociregistry_settings {
 		bool link, copy, trust, keep_tags, dry_run;
 	} import;
 	struct {
+		char *repo;
+		uint64_t rate;
+		bool fix, fix_unreadable, restart;
+		int format;
+	} scrub;
+	struct {
 		char *output;
 		bool referrers, link;
 	} export_to;
@@ -56,6 +62,8 @@ extern const struct loci_option loci__ociregistry_upload_options[];
 extern const struct loci_alias_set loci__ociregistry_aliases;
 extern const struct loci_option loci__ociregistry_import_options[];
 extern const struct loci_option loci__ociregistry_export_options[];
+extern const struct loci_option loci__ociregistry_scrub_options[];
+extern const struct loci_exit_row loci__ociregistry_scrub_exits[];
 
 /* The store of --store, with what the settings say of it. */
 int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_store **ret,
@@ -81,6 +89,7 @@ int loci__ociregistry_upload(const struct loci_invocation *inv, struct loci_erro
 int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_export(const struct loci_invocation *inv, struct loci_error *err);
+int loci__ociregistry_scrub(const struct loci_invocation *inv, struct loci_error *err);
 /* On SIGHUP: reads file and environment again and applies what may change. */
 void loci__ociregistry_reload(const struct loci_invocation *inv, struct loci_registry *registry);
 

@@ -31,6 +31,8 @@
 
 #define DIR_MODE       0700
 #define BLOB_MODE      0600
+#define QUARANTINE     "quarantine"
+#define ASIDE_NAMES    1000 /* of one blob in one second */
 #define FANOUT         256
 #define TAKE_TRIES_MAX 16
 #define TURN_NAME      "../run/.uploads-looked-at" /* from uploads/ */
@@ -170,6 +172,62 @@ static int dir_walk(struct loci_blobs *base, struct loci_blobs_cursor *cursor,
 	at++;
 	memcpy(cursor->opaque, &at, sizeof(at));
 	return at == (ALGS - 1) * FANOUT;
+}
+
+static bool is_same_file(int fd, int dirfd, const char *path)
+{
+	struct stat held, named;
+	return fstat(fd, &held) == 0 && fstatat(dirfd, path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}
+
+static int sync_both(int alg_fd, const char *path, int aside_fd)
+{
+	char dir[3] = {path[0], path[1], '\0'};
+	loci__cleanup_close int fd = openat(alg_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || loci__sync_dir(aside_fd) < 0 || loci__sync_dir(fd) < 0 ? -1 : 0;
+}
+
+/* The time is in the name; the same blob may go bad twice a second. */
+static int rename_aside(int alg_fd, const char *path, int aside_fd, char name[LOCI_SET_ASIDE_MAX])
+{
+	unsigned long long now = loci__clock_epoch();
+	for (unsigned n = 0; n < ASIDE_NAMES; n++) {
+		snprintf(name, LOCI_SET_ASIDE_MAX, n ? "%s.%llu-%u" : "%s.%llu", path + 3, now, n);
+		if (renameat2(alg_fd, path, aside_fd, name, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	return -1;
+}
+
+/* A publisher may rename its file here between our look and our rename: then it is given back, and
+ * if another one came meanwhile, that one is as good. */
+static int dir_set_aside(struct loci_blobs *base, const struct loci_digest *d, int fd,
+                         char ret_name[LOCI_SET_ASIDE_MAX], struct loci_error *err)
+{
+	struct dir_blobs *b = dir_of(base);
+	char path[BLOB_PATH_MAX], dir[32], name[LOCI_SET_ASIDE_MAX];
+	int alg_fd = alg_dir(b, d);
+	loci__cleanup_close int aside_fd = -1;
+	blob_path(d, path);
+	snprintf(dir, sizeof(dir), "../" QUARANTINE "/%s", loci_digest_alg_name(d->alg));
+	if (!is_same_file(fd, alg_fd, path))
+		return loci__err_set(err, LOCI_E_NOT_FOUND, "another file is there");
+	int rc = loci__mkdirs_open(b->uploads_fd, dir, DIR_MODE, &aside_fd, err);
+	if (rc < 0)
+		return rc;
+	if (rename_aside(alg_fd, path, aside_fd, name) < 0)
+		return blob_err(d, "set aside", err);
+	if (!is_same_file(fd, aside_fd, name)) {
+		(void)renameat2(aside_fd, name, alg_fd, path, RENAME_NOREPLACE);
+		return loci__err_set(err, LOCI_E_NOT_FOUND, "another file is there");
+	}
+	if (sync_both(alg_fd, path, aside_fd) < 0)
+		return blob_err(d, "sync the new place of", err);
+	snprintf(ret_name, LOCI_SET_ASIDE_MAX, "%s/%s", dir + strlen("../"), name);
+	return 0;
 }
 
 /* ---- sessions -------------------------------------------------------------------------------- */
@@ -744,6 +802,7 @@ static const struct loci_blobs_ops dir_ops = {
         .open = dir_open,
         .remove = dir_remove,
         .walk = dir_walk,
+        .set_aside = dir_set_aside,
         .session_new = dir_session_new,
         .session_share = dir_session_share,
         .session_take = dir_session_take,

@@ -72,7 +72,8 @@ int loci__check_digest(const struct loci_digest *d, struct loci_error *err);
  */
 
 enum {
-	/* The file may be short or missing after a power cut: look before promising it. */
+	/* The file may be short or missing (after a power cut, or set aside by a scrub): look
+	 * before promising it. */
 	LOCI_BLOB_UNSYNCED = 1 << 0
 };
 struct loci__blob_row {

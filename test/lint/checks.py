@@ -35,7 +35,8 @@ LAYERS = {  # the longest prefix of a file's folder counts; a folder may always 
 OWNER_OF_PUBLIC = {
     "api": "base", "error": "base", "log": "base", "version": "base", "histogram": "base",
     "digest": "spec", "ref": "spec", "manifest": "spec", "image_config": "spec", "io": "spec",
-    "store": "store", "gc": "store", "stats": "store", "event": "store", "usage": "store", "inventory": "store",
+    "store": "store", "gc": "store", "scrub": "store", "stats": "store", "event": "store", "usage": "store",
+    "inventory": "store",
     "registry": "registry", "registry_http": "registry", "metrics": "registry",
     "retention": "registry",
     "transfer": "registry", "pull": "puller", "push": "puller",

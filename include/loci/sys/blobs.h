@@ -51,6 +51,9 @@ typedef int (*loci_blobs_walk_fn)(void *arg, const struct loci_digest *d);
 /** NUL included: UUID, algorithm, hash of the repository */
 #define LOCI_SESSION_NAME_MAX 80
 
+/** NUL included: where a file that was set aside is kept, from the store's directory. */
+#define LOCI_SET_ASIDE_MAX 192
+
 struct loci_blobs_ops {
 	void (*close)(struct loci_blobs *b);
 
@@ -68,6 +71,10 @@ struct loci_blobs_ops {
 	 *  named. */
 	int (*walk)(struct loci_blobs *b, struct loci_blobs_cursor *cursor, loci_blobs_walk_fn fn,
 	            void *arg, struct loci_error *err);
+	/** Keeps the digest's bytes somewhere else from now on (where: ret_name), if they are still
+	 *  those that fd, from open, has. On disk when it returns. NOT_FOUND: others are there. */
+	int (*set_aside)(struct loci_blobs *b, const struct loci_digest *d, int fd,
+	                 char ret_name[LOCI_SET_ASIDE_MAX], struct loci_error *err);
 
 	/** A new session. No sync: a power cut may lose it. Expected: NO_SPACE. */
 	int (*session_new)(struct loci_blobs *b, const char *name, struct loci_session **ret,

@@ -271,6 +271,13 @@ static int b_walk(struct loci_blobs *b, struct loci_blobs_cursor *cursor, loci_b
 	return rc < 0 ? rc : real_blobs(b)->ops->walk(real_blobs(b), cursor, fn, arg, err);
 }
 
+static int b_set_aside(struct loci_blobs *b, const struct loci_digest *d, int fd,
+                       char ret_name[LOCI_SET_ASIDE_MAX], struct loci_error *err)
+{
+	int rc = fail_here(true, "set a blob aside", err);
+	return rc < 0 ? rc : real_blobs(b)->ops->set_aside(real_blobs(b), d, fd, ret_name, err);
+}
+
 static int b_new(struct loci_blobs *b, const char *name, struct loci_session **ret,
                  struct loci_error *err)
 {
@@ -392,6 +399,7 @@ static const struct loci_blobs_ops blobs_ops = {
         .open = b_open,
         .remove = b_blob_remove,
         .walk = b_walk,
+        .set_aside = b_set_aside,
         .session_new = b_new,
         .session_share = b_share,
         .session_take = b_take,

@@ -5,6 +5,7 @@
  * nothing else.
  */
 #include "fault.h"
+#include "loci/scrub.h"
 #include "store_fixture.h"
 
 #include "loci/inventory.h"
@@ -18,13 +19,14 @@
 /* What the story has been told is done. The order is that of the story. */
 struct told {
 	bool opened;
-	bool config, layer, upload, adopt, mount, image, second, retag, untag, gone, pulled;
+	bool config, layer, upload, adopt, scrub, mount, image, second, retag, untag, gone, pulled;
 	bool tracked, swept;
 };
 
 static const char config_text[] = "{\"config\":1}";
 static const char layer_text[] = "the bytes of a layer";
 static const char upload_text[] = "first half and second half";
+static const char spoilt_text[] = "bytes that go bad";
 static const char adopt_text[] = "the bytes of somebody's file";
 
 struct story {
@@ -33,6 +35,17 @@ struct story {
 	struct image first, second;
 	struct loci_image pulled;
 };
+
+/* Writes over a file that was opened to be read. */
+static int spoil(int fd)
+{
+	char path[40];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int w = open(path, O_WRONLY | O_CLOEXEC);
+	int rc = w >= 0 && write(w, "BYTES", 5) == 5 ? 0 : -1;
+	close(w);
+	return rc;
+}
 
 /* On the store's file system, so that it can be linked. */
 static int make_file(const char *dir)
@@ -118,6 +131,24 @@ static bool sweep(struct loci_store *st, const struct story *s)
 	return true;
 }
 
+/* A blob goes bad, is found, put aside and pushed again. What fails costs nothing else. */
+static bool scrub_spoilt(struct loci_store *st)
+{
+	const struct loci_scrub_opts o = {.struct_size = sizeof(o),
+	                                  .flags = LOCI_SCRUB_FIX | LOCI_SCRUB_RESTART};
+	struct loci_scrub_result r = {0};
+	struct loci_digest d;
+	int fd;
+	if (loci_blob_put(st, "r", spoilt_text, strlen(spoilt_text), NULL, &d, NULL) < 0 ||
+	    loci_blob_open(st, "r", &d, &fd, NULL, NULL) < 0)
+		return false;
+	assert_int_equal(spoil(fd), 0);
+	close(fd);
+	bool fixed = loci_scrub(st, &o, &r, NULL) == 0 && r.fixed == 1;
+	bool pushed = loci_blob_put(st, "r", spoilt_text, strlen(spoilt_text), NULL, &d, NULL) == 0;
+	return fixed && pushed;
+}
+
 static void live(struct loci_store *st, struct story *s, struct told *t)
 {
 	struct loci_digest d;
@@ -126,6 +157,7 @@ static void live(struct loci_store *st, struct story *s, struct told *t)
 	t->layer = loci_blob_put(st, "r", layer_text, strlen(layer_text), NULL, &d, NULL) == 0;
 	t->upload = upload_in_halves(st, &s->upload);
 	t->adopt = loci_blob_adopt(st, "r", s->file, &s->adopted, LOCI_ADOPT_LINK, NULL, NULL) == 0;
+	t->scrub = scrub_spoilt(st);
 	t->mount = loci_blob_mount(st, "r", "q", &s->config, NULL) == 0;
 	t->image = image_put(st, "r", &s->first, "v1", 0, NULL, NULL) == 0;
 	t->second = image_put(st, "r", &s->second, "v2", 0, NULL, NULL) == 0;
@@ -163,6 +195,10 @@ static void check(struct loci_store *st, const struct story *s, const struct tol
 	assert_int_equal(has_blob(st, "r", &s->upload), t->upload);
 	assert_int_equal(has_blob(st, NULL, &s->upload), t->upload);
 	assert_int_equal(has_blob(st, "r", &s->adopted), t->adopt);
+	if (t->scrub) { /* else it may be any of there, bad and gone */
+		struct loci_digest spoilt = digest_of(spoilt_text, strlen(spoilt_text));
+		assert_true(has_blob(st, "r", &spoilt));
+	}
 	assert_int_equal(has_blob(st, "q", &s->config), t->mount);
 	bool first_there = t->image && !t->gone;
 	bool second_there = t->second || t->retag;
@@ -207,7 +243,7 @@ static bool run_with(enum fault_kind kind, unsigned at)
 	struct told again = {0};
 	live(f->st, &s, &again);
 	assert_true(again.config && again.layer && again.upload && again.mount && again.image);
-	assert_true(again.adopt);
+	assert_true(again.adopt && again.scrub);
 	assert_true(again.second && again.retag && again.untag && again.gone && again.pulled &&
 	            again.tracked && again.swept);
 	check(f->st, &s, &again);
