@@ -21,6 +21,7 @@ struct loci_ociregistry_settings {
 	uint64_t max_manifest_size, max_blob_size;
 	unsigned list_max;
 	bool delete, read_only, allow_sparse, allow_sparse_index, allow_foreign;
+	struct loci_string_list immutable_tags;
 	/* storage */
 	int durability;
 	uint64_t lease_ms, map_size;

@@ -236,7 +236,7 @@ static const struct loci_alias rows[] = {
         KEY("storage.maintenance.uploadpurging.interval", "storage.upload-check",
             .convert = to_duration),
         KEY("catalog.maxentries", "registry.list-max"),
-        KEY("validation.manifests.indexes.platforms", "registry.allow-sparse",
+        KEY("validation.manifests.indexes.platforms", "registry.allow-sparse-index",
             .convert = to_sparse),
 
         HARMLESS("version", "only 0.1 is known", .convert = only_version),

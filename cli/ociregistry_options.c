@@ -114,6 +114,11 @@ const struct loci_option loci__ociregistry_options[] = {
          .value = "true",
          .help = "Take images whose foreign (non-distributable) layers are not there",
          .flags = LOCI_OPTION_RELOADS},
+        {LOCI_OPT_LIST(S, immutable_tags), .key = "registry.immutable-tags",
+         .flag = "immutable-tags", .metavar = "REPOS:TAGS",
+         .help = "Neither move nor delete tags that these two patterns fit (* within a part of a "
+                 "name, ** across parts, ?), as in prod/**:v*; repeat for more",
+         .flags = LOCI_OPTION_RELOADS, .check = loci_tag_rule_check},
         {LOCI_OPT_ENUM(S, durability), .key = "storage.durability", .flag = "durability",
          .value = "full", .words = durabilities, .section = "Storage",
          .help = "With relaxed, a power cut may lose what was acknowledged in the last seconds"},

@@ -92,6 +92,8 @@ struct loci_registry_opts loci__ociregistry_registry_opts(const S *s, const stru
 	        .allow_sparse = s->allow_sparse,
 	        .allow_sparse_index = s->allow_sparse_index,
 	        .deny_foreign = !s->allow_foreign,
+	        .immutable_tags = s->immutable_tags.v,
+	        .n_immutable_tags = s->immutable_tags.n,
 	        .metrics_disabled = !s->metrics,
 	        .track_pulls = loci__ociregistry_wants_pulls(s),
 	};

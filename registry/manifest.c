@@ -81,11 +81,49 @@ void loci__handle_manifest_get(struct loci__rq *rq, struct loci__rs *rs)
 	loci__rs_manifest_take(rs, m);
 }
 
+/* ---- DELETE ------------------------------------------------------------------------------- */
+
+static const char *rule_for(const struct loci__rq *rq, const char *tag)
+{
+	return loci__tag_rules_find(&rq->policy->immutable, rq->name, tag);
+}
+
+static bool keeps(void *arg, const char *tag)
+{
+	return rule_for(arg, tag);
+}
+
+static int delete_manifest(struct loci__rq *rq, const struct loci_digest *d, struct loci_error *err)
+{
+	struct loci_tag_keeper keeper = {.keeps = keeps, .arg = rq};
+	if (!rq->policy->immutable.n)
+		return loci_manifest_delete(rq->reg->store, rq->name, d, err);
+	int r = loci_manifest_delete_unless(rq->reg->store, rq->name, d, &keeper, err);
+	return r == LOCI_E_DENIED ? loci__tag_rule_explain(rule_for(rq, keeper.kept), err) : r;
+}
+
+/* A rule fits a tag or does not, whatever it points at: only whether it is there has to be asked.
+ */
+static int refuse_delete(const struct loci__rq *rq, const char *tag, const char *rule,
+                         struct loci_error *err)
+{
+	struct loci_manifest_bytes *m;
+	int r = loci_manifest_get(rq->reg->store, rq->name, tag, /* digest= */ NULL, &m, err);
+	if (r < 0)
+		return r;
+	loci_manifest_bytes_free(m);
+	loci__err_set(err, LOCI_E_DENIED, "tag '%s' is immutable", tag);
+	return loci__tag_rule_explain(rule, err);
+}
+
 /* Under If-Match a tag goes only if it still stands for what was looked at here. */
 static int delete_tag(const struct loci__rq *rq, const char *tag, struct loci_error *err)
 {
 	struct loci_removal removal = {.tag = tag};
+	const char *rule = rule_for(rq, tag);
 	struct loci_manifest_bytes *m;
+	if (rule)
+		return refuse_delete(rq, tag, rule, err);
 	if (!loci__rq_header(rq, "if-match", 0))
 		return loci_tag_delete(rq->reg->store, rq->name, tag, err);
 	int r = loci_manifest_get(rq->reg->store, rq->name, tag, /* digest= */ NULL, &m, err);
@@ -113,8 +151,7 @@ void loci__handle_manifest_delete(struct loci__rq *rq, struct loci__rs *rs)
 		loci__rq_refuse_match(rq, rs, &d);
 		return;
 	}
-	int r = tag ? delete_tag(rq, tag, &err)
-	            : loci_manifest_delete(rq->reg->store, rq->name, &d, &err);
+	int r = tag ? delete_tag(rq, tag, &err) : delete_manifest(rq, &d, &err);
 	if (r < 0)
 		fail(rq, rs, tag ? LOCI_ABOUT_TAG : LOCI_ABOUT_MANIFEST, &err);
 	else

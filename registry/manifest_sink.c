@@ -18,8 +18,10 @@ struct manifest_sink {
 	struct loci__condition condition;
 	char repo[LOCI_REPO_MAX + 1];
 	char reference[LOCI_DIGEST_STR_MAX]; /* a valid tag or digest by now */
-	struct loci__manifest_sink_opts o;   /* its tags point into tag_text */
-	char tag_text[];
+	struct loci__manifest_sink_opts o;   /* its tags point into text */
+	bool fixed[LOCI_PUT_TAGS_MAX];
+	const char *rules[LOCI_PUT_TAGS_MAX]; /* that make them fixed, in text too */
+	char text[];
 };
 
 static void sink_free(struct manifest_sink *s)
@@ -78,6 +80,7 @@ static int put(struct manifest_sink *s, struct loci_manifest_put_result *res,
 	        .want = s->o.digest.alg ? &s->o.digest : NULL,
 	        .tags = s->o.tags,
 	        .n_tags = s->o.n_tags,
+	        .fixed = s->fixed,
 	        .flags = s->put_flags,
 	        .condition = conditional ? loci__condition_holds : NULL,
 	        .condition_arg = &s->condition,
@@ -101,6 +104,9 @@ static void refuse(struct manifest_sink *s, struct loci__rs *rs, struct loci_err
                    const struct loci_manifest_put_result *res)
 {
 	char missing[LOCI_DIGEST_STR_MAX];
+	for (size_t i = 0; i < s->o.n_tags; i++)
+		if (res->fixed_tag == s->o.tags[i])
+			loci__tag_rule_explain(s->rules[i], err);
 	if (err->code == LOCI_E_NOT_FOUND && res->missing.alg) {
 		loci_digest_format(&res->missing, missing);
 		loci__problem_late(s->reg, rs, LOCI_ABOUT_PUT, err, missing);
@@ -149,12 +155,40 @@ static unsigned put_flags(const struct loci__policy *p)
 	       (p->deny_foreign ? LOCI_MANIFEST_PUT_NO_FOREIGN : 0u);
 }
 
-static size_t tags_size(const struct loci__manifest_sink_opts *o)
+/* The rule that makes a tag of the request immutable, or NULL. */
+static const char *rule_of(const struct loci__rq *rq, const char *tag)
+{
+	return loci__tag_rules_find(&rq->policy->immutable, rq->name, tag);
+}
+
+static size_t text_size(const struct loci__rq *rq, const struct loci__manifest_sink_opts *o)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < o->n_tags; i++)
-		n += strlen(o->tags[i]) + 1;
+	for (size_t i = 0; i < o->n_tags; i++) {
+		const char *rule = rule_of(rq, o->tags[i]);
+		n += strlen(o->tags[i]) + 1 + (rule ? strlen(rule) + 1 : 0);
+	}
 	return n;
+}
+
+static const char *copy_text(const char *text, char **to)
+{
+	size_t n = strlen(text) + 1;
+	char *copy = memcpy(*to, text, n);
+	*to += n;
+	return copy;
+}
+
+/* The policy is the request's: it may be gone when the body is complete. */
+static void copy_tags(struct manifest_sink *s, const struct loci__rq *rq)
+{
+	char *to = s->text;
+	for (size_t i = 0; i < s->o.n_tags; i++) {
+		const char *rule = rule_of(rq, s->o.tags[i]);
+		s->o.tags[i] = copy_text(s->o.tags[i], &to);
+		s->fixed[i] = rule;
+		s->rules[i] = rule ? copy_text(rule, &to) : NULL;
+	}
 }
 
 struct loci_http_sink *loci__manifest_sink_new(const struct loci__rq *rq,
@@ -162,7 +196,7 @@ struct loci_http_sink *loci__manifest_sink_new(const struct loci__rq *rq,
                                                struct loci__rs *rs)
 {
 	struct loci_error err;
-	struct manifest_sink *s = calloc(1, sizeof(*s) + tags_size(o));
+	struct manifest_sink *s = calloc(1, sizeof(*s) + text_size(rq, o));
 	if (!s)
 		loci__err_nomem(&err);
 	if (!s || loci__condition_init(&s->condition, rq, &err) < 0) {
@@ -176,12 +210,7 @@ struct loci_http_sink *loci__manifest_sink_new(const struct loci__rq *rq,
 	s->o = *o;
 	memcpy(s->repo, rq->name, sizeof(s->repo));
 	snprintf(s->reference, sizeof(s->reference), "%s", rq->reference);
-	char *to = s->tag_text;
-	for (size_t i = 0; i < o->n_tags; i++) {
-		size_t n = strlen(o->tags[i]) + 1;
-		s->o.tags[i] = memcpy(to, o->tags[i], n);
-		to += n;
-	}
+	copy_tags(s, rq);
 	loci__buf_init(&s->body, rq->reg->max_manifest_size);
 	return &s->base;
 }

@@ -7,7 +7,6 @@
 
 static int make(struct loci__policy *p, const struct loci_registry_opts *o, struct loci_error *err)
 {
-	(void)err;
 	*p = (struct loci__policy){
 	        .read_only = o->read_only,
 	        .delete_disabled = o->delete_disabled,
@@ -16,11 +15,12 @@ static int make(struct loci__policy *p, const struct loci_registry_opts *o, stru
 	        .deny_foreign = o->deny_foreign,
 	        .track_pulls = o->track_pulls,
 	};
-	return 0;
+	return loci__tag_rules_init(&p->immutable, o->immutable_tags, o->n_immutable_tags, err);
 }
 
 static void done(struct loci__policy *p)
 {
+	loci__tag_rules_done(&p->immutable);
 	*p = (struct loci__policy){0};
 }
 

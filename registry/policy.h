@@ -13,6 +13,7 @@
 #define LOCI_REGISTRY_POLICY_H
 
 #include "loci/registry.h"
+#include "registry/tag_rule.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,6 +25,7 @@ struct loci__policy {
 	bool allow_sparse_index;
 	bool deny_foreign;
 	bool track_pulls;
+	struct loci__tag_rules immutable;
 };
 
 /* Changes that may come while one request is still answered. */

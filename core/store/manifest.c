@@ -110,6 +110,7 @@ struct del_op {
 	const char *repo;
 	const char *tag;
 	const struct loci_digest *digest;
+	struct loci_tag_keeper *keeper; /* or NULL */
 };
 
 /* The first tag behind a (repository, digest) prefix. */
@@ -266,10 +267,46 @@ int loci__member_remove(struct loci__txn *t, const char *repo, const struct loci
 	return rc == 0 ? tell_removed(t, repo, d, &removed, err) : rc;
 }
 
+/* ---- tags that keep their manifest ----------------------------------------------------------- */
+
+struct kept_tag {
+	const struct loci__key *prefix;
+	struct loci_tag_keeper *keeper;
+	bool found;
+};
+
+static int ask_keeper(void *arg, struct loci_slice key, struct loci_slice val)
+{
+	struct kept_tag *k = arg;
+	(void)val;
+	if (key.n <= k->prefix->n || memcmp(key.p, k->prefix->b, k->prefix->n) != 0)
+		return 1;
+	const struct loci_slice tag = {key.p + k->prefix->n, key.n - k->prefix->n};
+	k->found = loci__slice_copy(tag, k->keeper->kept, sizeof(k->keeper->kept)) &&
+	           k->keeper->keeps(k->keeper->arg, k->keeper->kept);
+	return k->found;
+}
+
+static int check_kept(struct loci__txn *t, const struct del_op *o, struct loci_error *err)
+{
+	struct loci__key prefix = loci__key_of_repo_digest(o->repo, o->digest);
+	struct kept_tag k = {.prefix = &prefix, .keeper = o->keeper};
+	if (!o->keeper)
+		return 0;
+	int rc = loci__txn_scan(t, LOCI_INDEX_TAG_OF, &prefix, ask_keeper, &k, err);
+	if (rc < 0 || !k.found)
+		return rc;
+	return loci__err_set(err, LOCI_E_DENIED, "tag '%s' is immutable and stands for it",
+	                     o->keeper->kept);
+}
+
 static int manifest_del_op(struct loci__txn *t, void *arg, struct loci_error *err)
 {
 	const struct del_op *o = arg;
-	int rc = loci__member_remove(t, o->repo, o->digest, err);
+	int rc = check_kept(t, o, err);
+	if (rc < 0)
+		return rc;
+	rc = loci__member_remove(t, o->repo, o->digest, err);
 	if (rc == LOCI_E_NOT_FOUND)
 		return loci__err_not_found(t, o->repo, "manifest", loci__digest_text(o->digest).s,
 		                           err);
@@ -279,7 +316,14 @@ static int manifest_del_op(struct loci__txn *t, void *arg, struct loci_error *er
 int loci_manifest_delete(struct loci_store *st, const char *repo, const struct loci_digest *d,
                          struct loci_error *err)
 {
-	struct del_op o = {.repo = repo, .digest = d};
+	return loci_manifest_delete_unless(st, repo, d, /* keeper= */ NULL, err);
+}
+
+int loci_manifest_delete_unless(struct loci_store *st, const char *repo,
+                                const struct loci_digest *d, struct loci_tag_keeper *keeper,
+                                struct loci_error *err)
+{
+	struct del_op o = {.repo = repo, .digest = d, .keeper = keeper};
 	int rc = loci__store_check(st, err);
 	if (rc == 0)
 		rc = loci__check_repo(repo, err);

@@ -28,6 +28,7 @@ struct put_op {
 	uint64_t lease_until;
 	bool told_new;              /* under this media type for the first time here */
 	struct loci_digest missing; /* out */
+	const char *fixed_tag;      /* out */
 };
 
 /* ---- what it refers to ----------------------------------------------------------------------- */
@@ -263,7 +264,7 @@ static int check_condition(struct loci__txn *t, const struct put_op *o, struct l
 	                     rc == 0 ? loci__digest_text(&current).s : "");
 }
 
-static int check_fixed(struct loci__txn *t, const struct put_op *o, struct loci_error *err)
+static int check_fixed(struct loci__txn *t, struct put_op *o, struct loci_error *err)
 {
 	struct loci_digest current;
 	for (size_t i = 0; o->put->fixed && i < o->put->n_tags; i++) {
@@ -274,6 +275,7 @@ static int check_fixed(struct loci__txn *t, const struct put_op *o, struct loci_
 			continue;
 		if (rc < 0)
 			return rc;
+		o->fixed_tag = o->put->tags[i];
 		return loci__err_set(err, LOCI_E_DENIED, "tag '%s' is immutable and stands for %s",
 		                     o->put->tags[i], loci__digest_text(&current).s);
 	}
@@ -321,6 +323,7 @@ static int put_op(struct loci__txn *t, void *arg, struct loci_error *err)
 {
 	struct put_op *o = arg;
 	o->told_new = false; /* the transaction may be run again */
+	o->fixed_tag = NULL;
 	int rc = check_op(t, o, err);
 	if (rc == 0)
 		rc = write_bytes(t, o, err);
@@ -413,6 +416,7 @@ int loci_manifest_put(struct loci_store *st, const char *repo,
 	rc = loci__store_write(st, put_op, &o, err);
 	if (res) {
 		res->missing = o.missing;
+		res->fixed_tag = o.fixed_tag;
 		if (rc == 0) {
 			res->digest = o.digest;
 			res->subject = m->subject ? m->subject->digest : (struct loci_digest){0};

@@ -91,7 +91,14 @@ struct loci_registry_opts {
 	bool (*may_read)(void *arg, const struct loci_http_request *rq, const char *repo);
 	void *may_read_arg;
 	bool track_pulls; /* remembers when manifests are pulled, for retention; see inventory.h */
+	/** "REPOSITORIES:TAGS", two patterns with *, ** and ?, each: a tag that one fits is neither
+	 *  moved to another digest nor deleted once it is there (403 DENIED). At most 1024. */
+	const char *const *immutable_tags;
+	size_t n_immutable_tags;
 };
+
+/** Whether it is a rule of tags, as in .immutable_tags. INVALID with what was expected. */
+LOCI_API LOCI_CHECK int loci_tag_rule_check(const char *rule, struct loci_error *err);
 
 LOCI_API LOCI_CHECK int loci_registry_new(const struct loci_registry_opts *o,
                                           struct loci_registry **ret, struct loci_error *err);

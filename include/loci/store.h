@@ -228,6 +228,7 @@ struct loci_manifest_put_result {
 	struct loci_digest subject; /* .alg == 0: none */
 	struct loci_digest missing; /* on NOT_FOUND: the first reference that is not there */
 	bool has_foreign;           /* some layers are of a type that may stay elsewhere */
+	const char *fixed_tag; /* on DENIED: the tag of put.tags that may not move, else NULL */
 };
 /** Stores the bytes as they are. repo may be NULL (no tags then). res may be NULL.
  *  Expected errors: INVALID, TOO_LARGE, DIGEST_MISMATCH, NOT_FOUND (a reference, see res), DENIED
@@ -253,6 +254,18 @@ LOCI_API void loci_manifest_bytes_free(struct loci_manifest_bytes *m);
 /** Removes the manifest and every tag of the repository that points at it. Expected: NOT_FOUND. */
 LOCI_API LOCI_CHECK int loci_manifest_delete(struct loci_store *st, const char *repo,
                                              const struct loci_digest *d, struct loci_error *err);
+/** The same, unless one of these tags is to stay: keeps is asked for each inside the transaction
+ * that removes (it runs on the writer's thread, maybe more than once: no store call inside).
+ *  Expected: NOT_FOUND, DENIED (then kept is the tag). */
+struct loci_tag_keeper {
+	bool (*keeps)(void *arg, const char *tag);
+	void *arg;
+	char kept[LOCI_TAG_MAX + 1]; /* out */
+};
+LOCI_API LOCI_CHECK int loci_manifest_delete_unless(struct loci_store *st, const char *repo,
+                                                    const struct loci_digest *d,
+                                                    struct loci_tag_keeper *keeper,
+                                                    struct loci_error *err);
 /** Expected: NOT_FOUND. */
 LOCI_API LOCI_CHECK int loci_tag_delete(struct loci_store *st, const char *repo, const char *tag,
                                         struct loci_error *err);

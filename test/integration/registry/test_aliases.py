@@ -42,7 +42,7 @@ UNDERSTOOD = [
     ({"REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING": "{enabled: true, age: 24h, interval: 30m, dryrun: false}"},
      "upload-expiry: 1d  # $REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE"),
     ({"REGISTRY_CATALOG_MAXENTRIES": "500"}, "list-max: 500"),
-    ({"REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS": "none"}, "allow-sparse: true"),
+    ({"REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS": "none"}, "allow-sparse-index: true"),
 ]
 
 WITHOUT_EFFECT = [

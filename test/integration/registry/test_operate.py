@@ -113,6 +113,30 @@ class Reload(Operate):
         self.assertIn("max-head: 64KiB  # default\n", said)
 
 
+class ImmutableTags(Operate):
+    def test_by_configuration_and_by_sighup(self):
+        self.write("registry:\n  immutable-tags: ['prod/**:v*']\n")
+        registry = self.serve()
+        digest = registry.push_image("prod/app", "v1", [b"one"])
+        registry.push_image("prod/app", "latest", [b"one"])
+        registry.push_image("prod/app", "latest", [b"two"])
+        response = registry.ask("PUT", "/v2/prod/app/manifests/v1", json.dumps({"schemaVersion": 2, "manifests": []}).encode(),
+                                {"Content-Type": "application/vnd.oci.image.index.v1+json"})
+        self.assertEqual((response.status, response.code), (403, "DENIED"))
+        for word in (b"'v1'", b"prod/**:v*", digest.encode()):
+            self.assertIn(word, response.body)
+        for reference in ("v1", digest):
+            response = registry.ask("DELETE", "/v2/prod/app/manifests/" + reference)
+            self.assertEqual((response.status, response.code), (403, "DENIED"))
+        self.write("registry:\n  immutable-tags: ['prod/**:w*']\n")
+        self.assertIn("key=registry.immutable-tags old=prod/**:v* new=prod/**:w*", self.reload(registry))
+        registry.expect(202, "DELETE", "/v2/prod/app/manifests/v1")
+        self.write("registry:\n  immutable-tags: ['prod']\n")
+        said = self.reload(registry)
+        self.assertIn("nothing was changed", said)
+        self.assertIn("config.yaml:2:", said)
+
+
 class ReadOnly(Operate):
     def setUp(self):
         super().setUp()
