@@ -260,7 +260,6 @@ enum loci__step loci__step_next(struct loci__conn *c)
 		input_free(&c->in);
 		c->stream.ops->end(&c->stream);
 		loci__conn_timer(c, LOCI_TIMER_LINGER, true);
-		c->readable = true;
 		c->state = LOCI_CONN_LINGER;
 		return LOCI_STEP_AGAIN;
 	}
