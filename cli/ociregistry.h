@@ -22,6 +22,10 @@ struct loci_ociregistry_settings {
 	unsigned list_max;
 	bool delete, read_only, allow_sparse, allow_sparse_index, allow_foreign;
 	struct loci_string_list immutable_tags;
+	/* limits */
+	unsigned requests_per_s, request_burst, errors_per_s, error_burst, total_per_s, total_burst;
+	unsigned max_clients;
+	struct loci_string_list trusted_proxies;
 	/* storage */
 	int durability;
 	uint64_t lease_ms, map_size;

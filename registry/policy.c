@@ -3,6 +3,8 @@
 
 #include "core/base/err.h"
 
+#include <stdlib.h>
+
 /* ---- one of them ----------------------------------------------------------------------------- */
 
 static int make(struct loci__policy *p, const struct loci_registry_opts *o, struct loci_error *err)
@@ -15,27 +17,44 @@ static int make(struct loci__policy *p, const struct loci_registry_opts *o, stru
 	        .deny_foreign = o->deny_foreign,
 	        .track_pulls = o->track_pulls,
 	};
-	return loci__tag_rules_init(&p->immutable, o->immutable_tags, o->n_immutable_tags, err);
+	p->limits = (struct loci__rate_limits){
+	        .requests = loci__rate_make(o->requests_per_s, o->request_burst),
+	        .errors = loci__rate_make(o->errors_per_s, o->error_burst),
+	        .total = loci__rate_make(o->total_per_s, o->total_burst),
+	};
+	int r = loci__tag_rules_init(&p->immutable, o->immutable_tags, o->n_immutable_tags, err);
+	if (r == 0)
+		r = loci__networks_init(&p->trusted, o->trusted_proxies, o->n_trusted_proxies, err);
+	return r;
 }
 
 static void done(struct loci__policy *p)
 {
 	loci__tag_rules_done(&p->immutable);
+	loci__networks_done(&p->trusted);
 	*p = (struct loci__policy){0};
 }
 
 /* ---- their slots ----------------------------------------------------------------------------- */
 
-void loci__policies_init(struct loci__policies *all)
+int loci__policies_new(struct loci__policies **ret, struct loci_error *err)
 {
+	struct loci__policies *all = calloc(1, sizeof(*all));
+	if (!all)
+		return loci__err_nomem(err);
 	pthread_mutex_init(&all->changing, NULL);
+	*ret = all;
+	return 0;
 }
 
-void loci__policies_done(struct loci__policies *all)
+void loci__policies_free(struct loci__policies *all)
 {
+	if (!all)
+		return;
 	for (unsigned i = 0; i < LOCI_POLICY_SLOTS; i++)
 		done(&all->slots[i].policy);
 	pthread_mutex_destroy(&all->changing);
+	free(all);
 }
 
 /* With the lock held: a slot that is not the current one, and that nobody uses. */
@@ -57,7 +76,9 @@ static int set(struct loci__policies *all, const struct loci_registry_opts *o,
 		                     LOCI_POLICY_SLOTS - 1);
 	done(&slot->policy);
 	int r = make(&slot->policy, o, err);
-	if (r == 0)
+	if (r < 0)
+		done(&slot->policy);
+	else
 		atomic_store(&all->current, (unsigned)(slot - all->slots));
 	return r;
 }

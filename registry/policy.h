@@ -13,6 +13,8 @@
 #define LOCI_REGISTRY_POLICY_H
 
 #include "loci/registry.h"
+#include "registry/address.h"
+#include "registry/rate.h"
 #include "registry/tag_rule.h"
 
 #include <pthread.h>
@@ -26,6 +28,8 @@ struct loci__policy {
 	bool deny_foreign;
 	bool track_pulls;
 	struct loci__tag_rules immutable;
+	struct loci__rate_limits limits;
+	struct loci__networks trusted; /* proxies that are believed */
 };
 
 /* Changes that may come while one request is still answered. */
@@ -42,9 +46,9 @@ struct loci__policies {
 	struct loci__policy_slot slots[LOCI_POLICY_SLOTS];
 };
 
-void loci__policies_init(struct loci__policies *all);
-/* Nobody may hold one any more. */
-void loci__policies_done(struct loci__policies *all);
+int loci__policies_new(struct loci__policies **ret, struct loci_error *err);
+/* Nobody may hold one any more. NULL is fine. */
+void loci__policies_free(struct loci__policies *all);
 
 /* Expected errors: INVALID with the option's name; BUSY (so many changes within one request). */
 int loci__policies_set(struct loci__policies *all, const struct loci_registry_opts *o,

@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "core/base/logger.h"
 #include "loci/inventory.h"
+#include "registry/limit.h"
 #include "registry/metrics.h"
 #include "registry/problem.h"
 #include "registry/route.h"
@@ -14,6 +15,7 @@
 
 #define DEFAULT_MAX_MANIFEST (4u << 20)
 #define DEFAULT_LIST_MAX     1000
+#define DEFAULT_CLIENTS      65536
 /* Of a page, so that its text stays a few MiB. */
 #define LIST_MAX_MAX 10000
 
@@ -63,8 +65,12 @@ int loci_registry_new(const struct loci_registry_opts *given, struct loci_regist
 	reg->may_read = opts.may_read;
 	reg->may_read_arg = opts.may_read_arg;
 	reg->list_max = opts.list_max ? opts.list_max : DEFAULT_LIST_MAX;
-	loci__policies_init(&reg->policies);
-	r = loci__policies_set(&reg->policies, &opts, err);
+	r = loci__policies_new(&reg->policies, err);
+	if (r == 0)
+		r = loci__rates_new(opts.max_clients ? opts.max_clients : DEFAULT_CLIENTS,
+		                    &reg->rates, err);
+	if (r == 0)
+		r = loci__policies_set(reg->policies, &opts, err);
 	if (r == 0 && !opts.metrics_disabled)
 		r = loci__metrics_new(reg->store, &reg->metrics, err);
 	if (r < 0) {
@@ -81,7 +87,8 @@ void loci_registry_free(struct loci_registry *r)
 	if (!r)
 		return;
 	loci__metrics_free(r->metrics);
-	loci__policies_done(&r->policies);
+	loci__policies_free(r->policies);
+	loci__rates_free(r->rates);
 	free(r);
 }
 
@@ -91,7 +98,7 @@ int loci_registry_reconfigure(struct loci_registry *r, const struct loci_registr
 	struct loci_registry_opts opts;
 	int rc = take_opts(given, &opts, err);
 	if (rc == 0)
-		rc = loci__policies_set(&r->policies, &opts, err);
+		rc = loci__policies_set(r->policies, &opts, err);
 	if (rc == 0)
 		track_pulls(r, opts.track_pulls);
 	if (rc == 0 && opts.log)
@@ -158,6 +165,8 @@ static void dispatch(struct loci__rq *rq, struct loci__rs *rs)
 	bool found = loci__route_match(rq->target->path, &match);
 	loci__rs_count(rs, rq->reg->metrics,
 	               found ? loci__metrics_end_point(rq->reg->metrics, match.rows) : 0);
+	if (!(found && match.rows->flags & LOCI_ROUTE_UNLIMITED) && !loci__limit_admit(rq, rs))
+		return;
 	if (!found) {
 		loci__rs_error(rs, 404, "UNSUPPORTED", "no such end-point", rq->target->path.p);
 		return;
@@ -186,6 +195,13 @@ static void dispatch_for(const struct loci_http_request *http, struct loci__rq *
 		rs->sink->origin = loci__origin_copy(&origin);
 }
 
+static void refuse_target(const struct loci__rq *rq, struct loci__rs *rs,
+                          const struct loci_error *err)
+{
+	if (loci__limit_admit(rq, rs))
+		loci__problem(rq, rs, LOCI_ABOUT_TARGET, err, NULL);
+}
+
 struct loci_http_response *loci_registry_handle(struct loci_registry *r,
                                                 const struct loci_http_request *http)
 {
@@ -196,17 +212,19 @@ struct loci_http_response *loci_registry_handle(struct loci_registry *r,
 		return NULL;
 	struct loci__rq rq = {
 	        .reg = r,
-	        .policy = loci__policy_get(&r->policies),
+	        .policy = loci__policy_get(r->policies),
 	        .http = http,
 	        .target = &target,
 	        .reference = "",
 	};
 	if (loci__target_parse(http->target, &target, &err) < 0)
-		loci__problem(&rq, rs, LOCI_ABOUT_TARGET, &err, NULL);
+		refuse_target(&rq, rs, &err);
 	else if (loci_event_is_wanted(r->store, /* type= */ 0))
 		dispatch_for(http, &rq, rs);
 	else
 		dispatch(&rq, rs);
+	if (!rs->sink)
+		loci__limit_settle(rs);
 	loci__policy_put(rq.policy);
 	return &rs->http;
 }

@@ -24,8 +24,9 @@ struct loci_registry {
 	uint64_t max_manifest_size;
 	uint64_t max_upload_size; /* UINT64_MAX: the store's */
 	unsigned list_max;
-	struct loci__metrics *metrics;  /* or NULL: switched off */
-	struct loci__policies policies; /* what may change meanwhile */
+	struct loci__metrics *metrics;   /* or NULL: switched off */
+	struct loci__policies *policies; /* what may change meanwhile */
+	struct loci__rates *rates;       /* of clients */
 	bool (*may_read)(void *arg, const struct loci_http_request *rq, const char *repo);
 	void *may_read_arg;
 };

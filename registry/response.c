@@ -24,6 +24,7 @@ struct loci__rs *loci__rs_new(void)
 	rs->manifest = NULL;
 	rs->sink = NULL;
 	rs->counted_in = NULL;
+	rs->charge.reg = NULL;
 	rs->http.file_fd = -1;
 	rs->http.end_point = 0;
 	loci__rs_reset(rs, 200);

@@ -17,6 +17,13 @@
 
 struct loci__metrics;
 
+/* Whom a failure is counted for (limit.h); reg is NULL when nobody counts. */
+struct loci__charge {
+	const struct loci_registry *reg;
+	uint64_t client;
+	bool is_head;
+};
+
 struct loci__rs {
 	struct loci_http_response http; /* first: what the public functions are given */
 	struct loci_http_header headers[LOCI_RESPONSE_HEADERS_MAX];
@@ -29,6 +36,7 @@ struct loci__rs {
 	/* The sink that http.sink was set to; kept here so that either may be freed first. */
 	struct loci_http_sink *sink;
 	struct loci__metrics *counted_in; /* or NULL: not in flight */
+	struct loci__charge charge;
 };
 
 struct loci__rs *loci__rs_new(void);

@@ -19,6 +19,7 @@
 #define REFERRERS    "/v2/<name>/referrers/<reference>"
 
 #define BLOCKS  LOCI_ROUTE_BLOCKS
+#define FREE    LOCI_ROUTE_UNLIMITED
 #define WRITES  (LOCI_ROUTE_BLOCKS | LOCI_ROUTE_WRITES)
 #define DELETES (WRITES | LOCI_ROUTE_DELETES)
 
@@ -48,14 +49,14 @@ const struct loci__route loci__routes[] = {
         {"HEAD", TAGS, "end-8", loci__handle_tags, 0},
         {"GET", REFERRERS, "end-12", loci__handle_referrers, BLOCKS},
         {"HEAD", REFERRERS, "end-12", loci__handle_referrers, BLOCKS},
-        {"GET", "/livez", "", loci__handle_live, 0},
-        {"HEAD", "/livez", "", loci__handle_live, 0},
-        {"GET", "/readyz", "", loci__handle_ready, 0},
-        {"HEAD", "/readyz", "", loci__handle_ready, 0},
-        {"GET", "/metrics", "", loci__handle_metrics, BLOCKS},
-        {"HEAD", "/metrics", "", loci__handle_metrics, BLOCKS},
-        {"GET", "/", "", loci__handle_live, 0},
-        {"HEAD", "/", "", loci__handle_live, 0},
+        {"GET", "/livez", "", loci__handle_live, FREE},
+        {"HEAD", "/livez", "", loci__handle_live, FREE},
+        {"GET", "/readyz", "", loci__handle_ready, FREE},
+        {"HEAD", "/readyz", "", loci__handle_ready, FREE},
+        {"GET", "/metrics", "", loci__handle_metrics, BLOCKS | FREE},
+        {"HEAD", "/metrics", "", loci__handle_metrics, BLOCKS | FREE},
+        {"GET", "/", "", loci__handle_live, FREE},
+        {"HEAD", "/", "", loci__handle_live, FREE},
         {0},
 };
 

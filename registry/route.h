@@ -10,9 +10,11 @@
 #include "registry/request.h"
 
 enum loci__route_flag {
-	LOCI_ROUTE_BLOCKS = 1 << 0, /* may wait for the disk or take long */
-	LOCI_ROUTE_WRITES = 1 << 1, /* refused when the registry is read-only */
-	LOCI_ROUTE_DELETES = 1 << 2 /* refused when deletion is disabled */
+	LOCI_ROUTE_BLOCKS = 1 << 0,  /* may wait for the disk or take long */
+	LOCI_ROUTE_WRITES = 1 << 1,  /* refused when the registry is read-only */
+	LOCI_ROUTE_DELETES = 1 << 2, /* refused when deletion is disabled */
+	LOCI_ROUTE_UNLIMITED =
+	        1 << 3 /* however often it is asked: for those who watch the server */
 };
 
 struct loci__route {

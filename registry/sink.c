@@ -2,6 +2,7 @@
 #include "registry/sink.h"
 
 #include "core/base/cleanup.h"
+#include "registry/limit.h"
 
 /* From here on the response no longer knows the sink. */
 static void detach(struct loci_http_sink *sink)
@@ -17,7 +18,10 @@ static void detach(struct loci_http_sink *sink)
 int loci_http_sink_write(struct loci_http_sink *sink, const void *p, size_t n,
                          struct loci_http_response *rs)
 {
-	return sink->kind->write(sink, p, n, (struct loci__rs *)rs);
+	int r = sink->kind->write(sink, p, n, (struct loci__rs *)rs);
+	if (r < 0)
+		loci__limit_settle((struct loci__rs *)rs);
+	return r;
 }
 
 void loci_http_sink_finish(struct loci_http_sink *take_sink, struct loci_http_response *rs)
@@ -27,6 +31,7 @@ void loci_http_sink_finish(struct loci_http_sink *take_sink, struct loci_http_re
 	const struct loci_origin *before = loci_origin_set(origin);
 	take_sink->kind->finish(take_sink, (struct loci__rs *)rs);
 	loci_origin_set(before);
+	loci__limit_settle((struct loci__rs *)rs);
 }
 
 void loci_http_sink_abort(struct loci_http_sink *sink)

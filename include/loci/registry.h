@@ -95,7 +95,21 @@ struct loci_registry_opts {
 	 *  moved to another digest nor deleted once it is there (403 DENIED). At most 1024. */
 	const char *const *immutable_tags;
 	size_t n_immutable_tags;
+	/** Rates: who is over one is answered 429 with Retry-After. 0: no limit. A client is an
+	 * IPv4 address or an IPv6 /64; a burst of 0 is what comes in ten seconds. */
+	unsigned requests_per_s, request_burst; /* of a client */
+	unsigned errors_per_s, error_burst; /* of a client: answers 4xx, but not 404 to a HEAD */
+	unsigned total_per_s, total_burst;  /* of all clients */
+	unsigned max_clients;               /* [new] that are told apart at a time; 0: 65536 */
+	/** Addresses and networks ("10.0.0.0/8", "fd00::/8", "unix") of proxies whose
+	 *  X-Forwarded-For says who the client is. At most 256. */
+	const char *const *trusted_proxies;
+	size_t n_trusted_proxies;
 };
+
+/** Whether it is an address or a network, as in .trusted_proxies. INVALID with what was expected.
+ */
+LOCI_API LOCI_CHECK int loci_network_check(const char *network, struct loci_error *err);
 
 /** Whether it is a rule of tags, as in .immutable_tags. INVALID with what was expected. */
 LOCI_API LOCI_CHECK int loci_tag_rule_check(const char *rule, struct loci_error *err);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator does to a server that serves: a new configuration by SIGHUP, a store at rest for a backup."""
+"""What an operator does to a server that serves: new settings by SIGHUP, immutable tags, rates, a store at rest."""
 
 import hashlib
 import json
@@ -135,6 +135,52 @@ class ImmutableTags(Operate):
         said = self.reload(registry)
         self.assertIn("nothing was changed", said)
         self.assertIn("config.yaml:2:", said)
+
+
+class Rates(Operate):
+    """Bursts and rates so far apart that no test waits for a token, nor gets one by being slow."""
+
+    def statuses(self, registry, n, path="/v2/", headers=None):
+        return [registry.ask("GET", path, headers=headers).status for _ in range(n)]
+
+    def test_a_burst_then_429(self):
+        self.write("limits:\n  requests-per-second: 1\n  request-burst: 1000\n")
+        registry = self.serve()
+        self.assertEqual(self.statuses(registry, 20), [200] * 20)
+        self.write("limits:\n  total-requests-per-second: 1\n  total-request-burst: 1\n")
+        self.assertIn("key=limits.total-requests-per-second old=0 new=1", self.reload(registry))
+        refused = until("429", lambda: next((r for r in [registry.ask("GET", "/v2/")] if r.status == 429), None))
+        self.assertEqual(refused.code, "TOOMANYREQUESTS")
+        self.assertGreaterEqual(int(refused.header("retry-after")), 1)
+        for path in ("/livez", "/readyz", "/metrics"):
+            self.assertEqual(self.statuses(registry, 5, path), [200] * 5)
+        body = registry.ask("POST", "/v2/a/blobs/uploads/?digest=sha256:" + 64 * "0", b"x" * 100000)
+        self.assertIn(body.status, (202, 400, 429))
+        self.write("")
+        self.reload(registry)
+        self.assertEqual(self.statuses(registry, 20), [200] * 20)
+
+    def test_clients_behind_a_proxy(self):
+        self.write("limits:\n  errors-per-second: 1\n  error-burst: 1\n  trusted-proxies: [127.0.0.0/8]\n")
+        registry = self.serve()
+
+        def of(client):
+            return {"X-Forwarded-For": "198.51.100.1, " + client}
+
+        def is_out():
+            self.statuses(registry, 3, "/v2/A/tags/list", of("192.0.2.1"))
+            return self.statuses(registry, 1, headers=of("192.0.2.1")) == [429]
+        until("the client with failures is kept out", is_out)
+        self.assertEqual(self.statuses(registry, 5, headers=of("192.0.2.2")), [200] * 5)
+        self.assertEqual(self.statuses(registry, 5), [200] * 5)
+
+    def test_pushes_and_pulls_below_the_limit(self):
+        self.write("limits:\n  requests-per-second: 1000\n  errors-per-second: 1\n  error-burst: 1\n")
+        registry = self.serve()
+        for i in range(5):  # a push asks for many blobs that are not there
+            for _ in range(5):
+                registry.expect(404, "HEAD", "/v2/a/blobs/sha256:" + 64 * "0")
+            registry.push_image("a", "v%d" % i)
 
 
 class ReadOnly(Operate):

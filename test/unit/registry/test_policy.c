@@ -142,28 +142,28 @@ static void a_commit_after_the_mark_is_put_off(void **state)
 
 static void a_held_policy_does_not_change(void **state)
 {
-	struct loci__policies all = {0};
+	struct loci__policies *all;
 	struct loci_registry_opts o = {.read_only = true};
 	const struct loci__policy *held[LOCI_POLICY_SLOTS];
 	(void)state;
-	loci__policies_init(&all);
+	assert_int_equal(loci__policies_new(&all, NULL), 0);
 	for (unsigned i = 0; i < LOCI_POLICY_SLOTS; i++) {
 		o.read_only = i % 2;
-		assert_int_equal(loci__policies_set(&all, &o, NULL), 0);
-		held[i] = loci__policy_get(&all);
+		assert_int_equal(loci__policies_set(all, &o, NULL), 0);
+		held[i] = loci__policy_get(all);
 	}
-	assert_int_equal(loci__policies_set(&all, &o, NULL), LOCI_E_BUSY);
+	assert_int_equal(loci__policies_set(all, &o, NULL), LOCI_E_BUSY);
 	for (unsigned i = 0; i < LOCI_POLICY_SLOTS; i++)
 		assert_int_equal(held[i]->read_only, i % 2);
 	loci__policy_put(held[2]);
 	o.read_only = true;
-	assert_int_equal(loci__policies_set(&all, &o, NULL), 0);
-	assert_true(loci__policy_get(&all)->read_only);
-	loci__policies_done(&all);
+	assert_int_equal(loci__policies_set(all, &o, NULL), 0);
+	assert_true(loci__policy_get(all)->read_only);
+	loci__policies_free(all);
 }
 
 struct crowd {
-	struct loci__policies all;
+	struct loci__policies *all;
 	atomic_bool stop;
 	atomic_uint torn;
 };
@@ -173,7 +173,7 @@ static void *take_and_look(void *arg)
 {
 	struct crowd *c = arg;
 	while (!atomic_load(&c->stop)) {
-		const struct loci__policy *p = loci__policy_get(&c->all);
+		const struct loci__policy *p = loci__policy_get(c->all);
 		if (p->read_only != p->delete_disabled || p->read_only != p->allow_sparse)
 			atomic_fetch_add(&c->torn, 1);
 		loci__policy_put(p);
@@ -186,20 +186,20 @@ static void changes_among_readers(void **state)
 	struct crowd c = {0};
 	pthread_t threads[4];
 	(void)state;
-	loci__policies_init(&c.all);
+	assert_int_equal(loci__policies_new(&c.all, NULL), 0);
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, take_and_look, &c), 0);
 	for (unsigned i = 0; i < 20000; i++) {
 		const bool on = i % 2;
 		const struct loci_registry_opts o = {
 		        .read_only = on, .delete_disabled = on, .allow_sparse = on};
-		assert_int_equal(loci__policies_set(&c.all, &o, NULL), 0);
+		assert_int_equal(loci__policies_set(c.all, &o, NULL), 0);
 	}
 	atomic_store(&c.stop, true);
 	for (size_t i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(atomic_load(&c.torn), 0);
-	loci__policies_done(&c.all);
+	loci__policies_free(c.all);
 }
 
 int main(void)
