@@ -26,6 +26,7 @@
 #include "core/base/err.h"
 #include "core/base/fs.h"
 #include "core/store/byte_lock.h"
+#include "core/store/index_make.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -575,7 +576,9 @@ static int env_open(struct lmdb_index *ix, struct loci_error *err)
 {
 	if (loci__byte_lock(ix->guard_fd, GUARD_OPEN) < 0)
 		return loci__err_sys(err, "lock the index '%s'", ix->path);
-	int rc = env_open_guarded(ix, err);
+	int rc = loci__index_make(ix->path, err);
+	if (rc == 0)
+		rc = env_open_guarded(ix, err);
 	if (rc == 0)
 		rc = close_on_exec(ix, err);
 	loci__byte_unlock(ix->guard_fd, GUARD_OPEN);

@@ -114,6 +114,17 @@ SEEN_BY_ALL ssize_t write(int fd, const void *p, size_t n)
 	return syscall(SYS_write, fd, p, n);
 }
 
+/* LMDB's way to write many pages. */
+SEEN_BY_ALL ssize_t writev(int fd, const struct iovec *v, int n)
+{
+	if (is_due("writev", fd, true)) {
+		if (plan_kind != FAILING_SHORT)
+			return -1;
+		return syscall(SYS_write, fd, v[0].iov_base, v[0].iov_len / 2);
+	}
+	return syscall(SYS_writev, fd, v, n);
+}
+
 SEEN_BY_ALL int ftruncate(int fd, off_t size)
 {
 	return is_due("ftruncate", fd, false) ? -1 : (int)syscall(SYS_ftruncate, fd, size);
