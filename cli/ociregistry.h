@@ -34,8 +34,16 @@ struct loci_ociregistry_settings {
 	bool force_remote;
 	/* retention */
 	struct loci_string_list retention_rules;
+	/* gc */
+	uint64_t gc_interval_ms, gc_grace_ms;
+	unsigned gc_share;
 	/* limits */
 	uint64_t max_uploads, max_upload_bytes;
+	struct {
+		bool dry_run;
+		uint64_t older_than_ms, wait_ms;
+		int format; /* enum loci_ociregistry_format */
+	} gc;
 	struct {
 		char *repo;
 		bool link, copy, trust, keep_tags, dry_run;
@@ -90,6 +98,9 @@ int loci__ociregistry_apply_retention(const struct loci_invocation *inv, struct 
 /* Whether a rule asks when something was pulled. */
 bool loci__ociregistry_wants_pulls(const struct loci_ociregistry_settings *s);
 
+extern const struct loci_option loci__ociregistry_gc_options[];
+extern const struct loci_exit_row loci__ociregistry_gc_exits[];
+int loci__ociregistry_gc(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_upload(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_error *err);

@@ -144,6 +144,16 @@ const struct loci_option loci__ociregistry_options[] = {
                  "keep-pushed=TIME, keep-pulled=TIME, keep-tags=GLOB,…, keep-all) and remove the "
                  "rest; repeat for more, the first that fits counts",
          .flags = LOCI_OPTION_RELOADS},
+        {LOCI_OPT_DURATION(S, gc_interval_ms), .key = "gc.interval", .flag = "gc-interval",
+         .value = "1h", .max = 3650ull * 24 * 3600 * 1000, .section = "Garbage collection",
+         .help = "Collect so often while serving, beside all that goes on; 0 never"},
+        {LOCI_OPT_DURATION(S, gc_grace_ms), .key = "gc.grace", .flag = "gc-grace", .value = "10s",
+         .min = 1000, .max = 24ull * 3600 * 1000,
+         .help = "Between hiding what goes and removing it; a push that refers to it brings it "
+                 "back"},
+        {LOCI_OPT_NUMBER(S, gc_share), .key = "gc.share", .flag = "gc-share", .value = "25",
+         .min = 1, .max = 100,
+         .help = "Percent of the time that a collection may work; the rest it rests"},
         {LOCI_OPT_NUMBER(S, max_uploads), .key = "limits.max-uploads", .flag = "max-uploads",
          .value = "10000", .min = 1, .section = "Limits",
          .help = "Most uploads open at a time, in the whole store"},

@@ -9,6 +9,7 @@
 #include "core/base/err.h"
 #include "core/base/logger.h"
 #include "loci/registry_http.h"
+#include "loci/upkeep.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -25,6 +26,7 @@
 
 LOCI_DEFINE_CLEANUP(close_store, struct loci_store, loci_store_close)
 LOCI_DEFINE_CLEANUP(free_registry, struct loci_registry, loci_registry_free)
+LOCI_DEFINE_CLEANUP(stop_upkeep, struct loci_upkeep, loci_upkeep_stop)
 LOCI_DEFINE_CLEANUP(free_server, struct loci_http_server, loci_http_server_free)
 
 /* ---- making the parts ---------------------------------------------------------------------- */
@@ -160,6 +162,21 @@ static int make_server_by_default(const struct loci_invocation *inv, struct loci
 	return make_server(inv, registry, s->listen.n - 1, ret, err);
 }
 
+/* NULL when the configuration wants none. */
+static int start_upkeep(const S *s, const struct loci_log *log, struct loci_store *store,
+                        struct loci_upkeep **ret, struct loci_error *err)
+{
+	const struct loci_upkeep_opts o = {
+	        .struct_size = sizeof(o),
+	        .store = store,
+	        .log = log,
+	        .interval_s = s->gc_interval_ms < 1000 ? 1 : s->gc_interval_ms / 1000,
+	        .grace_s = s->gc_grace_ms / 1000,
+	        .share = s->gc_share,
+	};
+	return s->gc_interval_ms ? loci_upkeep_start(&o, ret, err) : 0;
+}
+
 /* ---- running ------------------------------------------------------------------------------- */
 
 struct running {
@@ -241,13 +258,15 @@ int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error
 	struct loci_store *store loci__cleanup(close_store) = NULL;
 	struct loci_registry *registry loci__cleanup(free_registry) = NULL;
 	struct loci_http_server *server loci__cleanup(free_server) = NULL;
+	struct loci_upkeep *upkeep loci__cleanup(stop_upkeep) = NULL;
 	int r;
 	loci__signals_ignore_pipe();
 	raise_open_files();
 	if ((r = loci__signals_block(signals, err)) < 0 ||
 	    (r = loci__ociregistry_open_store(inv, &store, err)) < 0 ||
 	    (r = make_registry(s, inv->log, store, &registry, err)) < 0 ||
-	    (r = make_server_by_default(inv, registry, &server, err)) < 0)
+	    (r = make_server_by_default(inv, registry, &server, err)) < 0 ||
+	    (r = start_upkeep(s, inv->log, store, &upkeep, err)) < 0)
 		return r;
 	struct running run = {.server = server, .main_thread = pthread_self()};
 	pthread_t thread;

@@ -178,6 +178,14 @@ static int lock_collector(struct loci_store *st, int *ret_fd, struct loci_error 
 	return 0;
 }
 
+uint64_t loci_gc_last(const struct loci_store *st)
+{
+	struct stat file;
+	if (!*st->sh->alive || fstatat(st->sh->dirfd, "run/" LOCK_NAME, &file, 0) < 0)
+		return 0;
+	return (uint64_t)file.st_mtime; /* the process id was written into it */
+}
+
 /* ---- the pass -------------------------------------------------------------------------------- */
 
 static int condemn(struct loci__gc *gc, struct loci_error *err)

@@ -88,5 +88,8 @@ struct loci_gc_stats {
 LOCI_API LOCI_CHECK int loci_gc_run(struct loci_store *st, const struct loci_gc_opts *opts,
                                     struct loci_gc_stats *stats, struct loci_error *err);
 
+/** When the last pass that was not a dry run began, in seconds since the epoch; 0: none did. */
+LOCI_API uint64_t loci_gc_last(const struct loci_store *st);
+
 LOCI_END_DECLS
 #endif

@@ -39,7 +39,7 @@ OWNER_OF_PUBLIC = {
     "inventory": "store",
     "registry": "registry", "registry_http": "registry", "metrics": "registry",
     "retention": "registry",
-    "transfer": "registry", "pull": "puller", "push": "puller",
+    "transfer": "registry", "upkeep": "registry", "pull": "puller", "push": "puller",
     "unpack": "unpack", "runtime": "runtime", "bundle": "bundle",
     "registry_h2o": "registry",
 }

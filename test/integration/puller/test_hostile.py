@@ -97,8 +97,8 @@ class Bodies(harness.PullTest):
         good = noise(5000, 5)
         self.registry.add_image("app", "t", [good, self.layer])
         self.registry.before.append(
-            lambda h: h.is_blob(self.digest) and (self.has_blob(digest_of(good)) or h.reply(503)) and
-            h.reply(200, b"x" * len(self.layer)))
+            lambda h: h.is_blob(self.digest) and
+            (h.reply(200, b"x" * len(self.layer)) if self.has_blob(digest_of(good)) else h.reply(503)))
         self.pull(self.ref("app:t"), status=MISMATCH, retries=100)
         self.assert_blob(digest_of(good), good)
         self.registry.before.clear()
