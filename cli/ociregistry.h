@@ -67,6 +67,11 @@ struct loci_ociregistry_settings {
 		int format; /* enum loci_ociregistry_format */
 		uint64_t older_than_ms;
 	} upload;
+	/* notify */
+	struct loci_string_list notify_endpoints, notify_headers, notify_secrets;
+	char *notify_source;
+	uint64_t notify_queue_max, notify_timeout_ms, notify_retry_ms, notify_retry_max_ms;
+	unsigned notify_rejects_max;
 };
 enum loci_ociregistry_format { LOCI_OCIREGISTRY_TABLE = 0, LOCI_OCIREGISTRY_JSON };
 
@@ -102,6 +107,12 @@ extern const struct loci_option loci__ociregistry_gc_options[];
 extern const struct loci_exit_row loci__ociregistry_gc_exits[];
 int loci__ociregistry_gc(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_upload(const struct loci_invocation *inv, struct loci_error *err);
+/* cli/ociregistry_notify.c: the webhooks of the configuration. */
+struct loci_notify;
+int loci__ociregistry_notify_new(const struct loci_invocation *inv, struct loci_store *store,
+                                 struct loci_registry *registry, struct loci_notify **ret,
+                                 struct loci_error *err);
+
 int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_export(const struct loci_invocation *inv, struct loci_error *err);

@@ -3,6 +3,7 @@
 #include "cli/ociregistry.h"
 #include "core/base/cursor.h"
 #include "core/base/err.h"
+#include "loci/notify.h"
 #include "loci/retention.h"
 
 #include <string.h>
@@ -189,5 +190,38 @@ const struct loci_option loci__ociregistry_options[] = {
          .help = "Take the client's address from X-Forwarded-For when it comes from here (an "
                  "address, 10.0.0.0/8, unix); repeat for more",
          .check = loci_network_check},
+        {LOCI_OPT_LIST(S, notify_endpoints), .key = "notify.endpoints", .flag = "notify",
+         .metavar = "NAME=URL ...", .section = "Webhooks", .check = loci_notify_check_endpoint,
+         .help = "POST what is pushed and deleted to this URL; behind it may stand "
+                 "events=push,delete,pull,blobs repos=GLOB,... format=cloudevents|distribution "
+                 "batch=N tls=verify|insecure; repeat for more; in the environment a plus does for "
+                 "a comma in lists"},
+        {LOCI_OPT_LIST(S, notify_headers), .key = "notify.headers", .flag = "notify-header",
+         .metavar = "NAME: FIELD: VALUE", .check = loci_notify_check_header,
+         .flags = LOCI_OPTION_SECRET,
+         .help = "Send this header to the webhook of that name; repeat for more"},
+        {LOCI_OPT_LIST(S, notify_secrets), .key = "notify.secrets", .flag = "notify-secret",
+         .metavar = "NAME=KEY", .check = loci_notify_check_secret, .flags = LOCI_OPTION_SECRET,
+         .help = "Sign what the webhook of that name gets (HMAC with SHA-256, in "
+                 "X-Loci-Signature); @FILE reads the key from a file"},
+        {LOCI_OPT_STRING(S, notify_source), .key = "notify.source", .flag = "notify-source",
+         .metavar = "URI",
+         .help = "How events name this registry, best the URL it is reached at; else // and the "
+                 "host's name"},
+        {LOCI_OPT_NUMBER(S, notify_queue_max), .key = "notify.queue-max",
+         .flag = "notify-queue-max", .value = "100000", .min = 1, .max = 100000000,
+         .help = "Events that may wait for webhooks; beyond it the oldest are dropped"},
+        {LOCI_OPT_DURATION(S, notify_timeout_ms), .key = "notify.timeout", .flag = "notify-timeout",
+         .value = "10s", .min = 10, .max = 3600 * 1000,
+         .help = "Time for a webhook to take a connection, and without progress of its answer"},
+        {LOCI_OPT_DURATION(S, notify_retry_ms), .key = "notify.retry", .flag = "notify-retry",
+         .value = "500ms", .min = 10, .max = 3600 * 1000,
+         .help = "First wait after a failed request, then doubled"},
+        {LOCI_OPT_DURATION(S, notify_retry_max_ms), .key = "notify.retry-max",
+         .flag = "notify-retry-max", .value = "60s", .min = 10, .max = 24 * 3600 * 1000,
+         .help = "Longest wait between requests to a webhook that fails"},
+        {LOCI_OPT_NUMBER(S, notify_rejects_max), .key = "notify.rejects-max",
+         .flag = "notify-rejects-max", .value = "5", .min = 1, .max = 1000,
+         .help = "Give an event up after it was refused so often with 400, 413, 415 or 422"},
         {0},
 };

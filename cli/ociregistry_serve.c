@@ -8,6 +8,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
 #include "core/base/logger.h"
+#include "loci/notify.h"
 #include "loci/registry_http.h"
 #include "loci/upkeep.h"
 
@@ -27,6 +28,7 @@
 LOCI_DEFINE_CLEANUP(close_store, struct loci_store, loci_store_close)
 LOCI_DEFINE_CLEANUP(free_registry, struct loci_registry, loci_registry_free)
 LOCI_DEFINE_CLEANUP(stop_upkeep, struct loci_upkeep, loci_upkeep_stop)
+LOCI_DEFINE_CLEANUP(free_notify, struct loci_notify, loci_notify_free)
 LOCI_DEFINE_CLEANUP(free_server, struct loci_http_server, loci_http_server_free)
 
 /* ---- making the parts ---------------------------------------------------------------------- */
@@ -257,6 +259,7 @@ int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error
 	const S *s = inv->settings;
 	struct loci_store *store loci__cleanup(close_store) = NULL;
 	struct loci_registry *registry loci__cleanup(free_registry) = NULL;
+	struct loci_notify *notify loci__cleanup(free_notify) = NULL;
 	struct loci_http_server *server loci__cleanup(free_server) = NULL;
 	struct loci_upkeep *upkeep loci__cleanup(stop_upkeep) = NULL;
 	int r;
@@ -265,6 +268,8 @@ int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error
 	if ((r = loci__signals_block(signals, err)) < 0 ||
 	    (r = loci__ociregistry_open_store(inv, &store, err)) < 0 ||
 	    (r = make_registry(s, inv->log, store, &registry, err)) < 0 ||
+	    (r = loci__ociregistry_notify_new(inv, store, registry, &notify, err)) < 0 ||
+	    (r = loci_notify_start(notify, err)) < 0 ||
 	    (r = make_server_by_default(inv, registry, &server, err)) < 0 ||
 	    (r = start_upkeep(s, inv->log, store, &upkeep, err)) < 0)
 		return r;

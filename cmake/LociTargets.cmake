@@ -18,11 +18,11 @@ function(loci_library name)
 	add_library(loci-${name}-shared SHARED $<TARGET_OBJECTS:loci-${name}-objects>)
 	set(needs "")
 	foreach(dep ${A_DEPENDS})
-		target_link_libraries(loci-${name}-objects PUBLIC $<TARGET_PROPERTY:loci-${dep}-objects,INTERFACE_LINK_LIBRARIES>)
+		target_link_libraries(loci-${name}-objects PUBLIC $<GENEX_EVAL:$<TARGET_PROPERTY:loci-${dep}-objects,INTERFACE_LINK_LIBRARIES>>)
 		target_link_libraries(loci-${name} PUBLIC loci-${dep})
 		# What the dependency links is linked here, too, where it is used (jansson's types go through core).
 		target_link_libraries(loci-${name}-shared PUBLIC loci-${dep}-shared
-			PRIVATE $<TARGET_PROPERTY:loci-${dep}-objects,INTERFACE_LINK_LIBRARIES>)
+			PRIVATE $<GENEX_EVAL:$<TARGET_PROPERTY:loci-${dep}-objects,INTERFACE_LINK_LIBRARIES>>)
 		list(APPEND needs "loci-${dep} = ${PROJECT_VERSION}")
 	endforeach()
 	target_link_libraries(loci-${name}-shared PRIVATE loci_flags ${A_LINK} Threads::Threads)

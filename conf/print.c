@@ -152,6 +152,15 @@ static bool is_unset(const struct loci_option_at *at)
 	       !*(char **)at->field;
 }
 
+/* Its value is not for eyes; an empty list has none. */
+static bool is_secret(const struct loci_option_at *at)
+{
+	if (!(at->row->flags & LOCI_OPTION_SECRET) || is_unset(at))
+		return false;
+	return at->row->type != LOCI_OPTION_LIST ||
+	       ((const struct loci_string_list *)at->field)->n > 0;
+}
+
 void loci__options_print_sample(const struct loci_options *o, struct loci_buf *b)
 {
 	const char *before = NULL;
@@ -215,12 +224,12 @@ void loci__options_print_values(const struct loci_options *o, struct loci_buf *b
 			continue;
 		unsigned depth = open_sections(before, at.row->key, "", b);
 		before = at.row->key;
-		bool unset = is_unset(&at);
-		/* A line without a value would be a null: it is a comment then. */
-		loci__buf_printf(b, "%*s%s%s: ", (int)depth * 2, "", unset ? "#" : "",
+		bool unset = is_unset(&at), secret = is_secret(&at);
+		/* A line without a value would be a null, and "(set)" a value: comments then. */
+		loci__buf_printf(b, "%*s%s%s: ", (int)depth * 2, "", unset || secret ? "#" : "",
 		                 last_part(before));
-		if (!unset && (at.row->flags & LOCI_OPTION_SECRET))
-			loci__buf_puts(b, "\"(set)\"");
+		if (secret)
+			loci__buf_puts(b, "(set)");
 		else if (!unset)
 			print_value(&at, b);
 		loci__buf_puts(b, unset ? " # not set, " : "  # ");

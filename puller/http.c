@@ -331,18 +331,24 @@ int loci__http_pause(struct loci_http *h, uint64_t ms, struct loci_error *err)
 
 /* ---- one exchange ---- */
 
-static int add_header(struct curl_slist **list, const char *name, const char *value)
+static int add_line(struct curl_slist **list, const char *line)
 {
-	struct loci_buf b = LOCI_BUF_INIT(72 * 1024);
-	loci__buf_printf(&b, "%s: %s", name, value);
-	struct curl_slist *longer = b.failed ? NULL : curl_slist_append(*list, b.p);
-	if (b.p)
-		explicit_bzero(b.p, b.len); /* a credential may be in it */
-	loci__buf_done(&b);
+	struct curl_slist *longer = curl_slist_append(*list, line);
 	if (!longer)
 		return -1;
 	*list = longer;
 	return 0;
+}
+
+static int add_header(struct curl_slist **list, const char *name, const char *value)
+{
+	struct loci_buf b = LOCI_BUF_INIT(72 * 1024);
+	loci__buf_printf(&b, "%s: %s", name, value);
+	int bad = b.failed ? -1 : add_line(list, b.p);
+	if (b.p)
+		explicit_bzero(b.p, b.len); /* a credential may be in it */
+	loci__buf_done(&b);
+	return bad;
 }
 
 static void free_headers(struct curl_slist **list)
@@ -366,6 +372,13 @@ static int set_request(struct loci_http *h, const struct loci_http_request *req,
 		                        (curl_off_t)strlen(req->form));
 		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->form);
 	}
+	if (req->body) {
+		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body_n);
+		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->body);
+		bad |= add_header(headers, "Content-Type", req->content_type);
+	}
+	for (size_t i = 0; i < req->n_headers; i++)
+		bad |= add_line(headers, req->headers[i]);
 	snprintf(range, 32, "%llu-", (unsigned long long)req->range_from);
 	bad |= curl_easy_setopt(e, CURLOPT_RANGE, req->range_from ? range : NULL);
 	if (req->accept)

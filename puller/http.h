@@ -67,9 +67,14 @@ struct loci_http_request {
 	const char *url;
 	const char *authorization; /* the field's value, or NULL */
 	const char *accept;        /* or NULL */
-	const char *form;          /* the body of a POST */
-	uint64_t range_from;       /* 0: all of it */
-	size_t body_max;           /* of a success without a sink */
+	const char *form;          /* the body of a POST, or: */
+	const void *body;          /* any other body of a POST, with its type */
+	size_t body_n;
+	const char *content_type;
+	const char *const *headers; /* further ones, "Field: value", checked by the caller */
+	size_t n_headers;
+	uint64_t range_from; /* 0: all of it */
+	size_t body_max;     /* of a success without a sink */
 	loci_http_sink_fn sink;
 	void *sink_arg;
 };

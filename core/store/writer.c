@@ -4,12 +4,12 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/histogram.h"
+#include "core/base/thread.h"
 #include "core/store/event.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #define BATCH_MAX       512  /* operations in a transaction: bounds its dirty pages */
@@ -218,18 +218,12 @@ static void *writer_main(void *arg)
 	}
 }
 
-/* With the lock held. Signals stay with the program's own threads. */
+/* With the lock held. */
 static int start(struct loci__writer *w, struct loci_error *err)
 {
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = pthread_create(&w->thread, /* attr= */ NULL, writer_main, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc != 0)
-		return loci__err_errno(err, rc, "start the store's writer thread");
-	w->started = true;
-	return 0;
+	int rc = loci__thread_start(&w->thread, writer_main, w, err);
+	w->started = rc == 0;
+	return rc;
 }
 
 static int enqueue(struct loci__writer *w, struct op *o, struct loci_error *err)

@@ -3,7 +3,6 @@
 
 #include "core/base/err.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 struct loci__workers {
@@ -15,16 +14,6 @@ struct loci__workers {
 	unsigned n;
 	pthread_t threads[];
 };
-
-int loci__thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct loci_error *err)
-{
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = pthread_create(ret, NULL, fn, arg);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return rc ? loci__err_errno(err, rc, "start a thread") : 0;
-}
 
 /* The next job; NULL when all is done and no more will come. */
 static struct loci__job *take(struct loci__workers *w)

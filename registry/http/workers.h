@@ -7,9 +7,7 @@
 #ifndef LOCI_REGISTRY_HTTP_WORKERS_H
 #define LOCI_REGISTRY_HTTP_WORKERS_H
 
-#include "loci/error.h"
-
-#include <pthread.h>
+#include "core/base/thread.h"
 
 struct loci__job {
 	void (*run)(struct loci__job *j); /* on a worker; the job may be gone when it returns */
@@ -22,8 +20,5 @@ int loci__workers_new(unsigned n, struct loci__workers **ret, struct loci_error 
 /* Runs what is queued to its end first. No _submit may come any more. NULL is fine. */
 void loci__workers_free(struct loci__workers *w);
 void loci__workers_submit(struct loci__workers *w, struct loci__job *j);
-
-/* A thread with all signals blocked: they are the program's business, not ours. */
-int loci__thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct loci_error *err);
 
 #endif

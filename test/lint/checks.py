@@ -20,6 +20,7 @@ LAYERS = {  # the longest prefix of a file's folder counts; a folder may always 
     "core/store": SPEC + ["public:store"],
     "registry": BASE + ["core/spec"] + PUBLIC + ["public:registry"],
     "registry/transfer": BASE + ["core/spec"] + PUBLIC + ["public:registry"],
+    "registry/notify": BASE + ["public:registry", "puller"] + PUBLIC,
     "registry/http": BASE + ["public:registry"] + PUBLIC + ["registry"],
     "puller": BASE + ["core/spec"] + PUBLIC + ["public:puller"],
     "unpack": BASE + ["core/spec"] + PUBLIC + ["public:unpack"],
@@ -40,6 +41,7 @@ OWNER_OF_PUBLIC = {
     "registry": "registry", "registry_http": "registry", "metrics": "registry",
     "retention": "registry",
     "transfer": "registry", "upkeep": "registry", "pull": "puller", "push": "puller",
+    "notify": "registry",
     "unpack": "unpack", "runtime": "runtime", "bundle": "bundle",
     "registry_h2o": "registry",
 }

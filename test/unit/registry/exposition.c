@@ -124,8 +124,8 @@ static void take_type(struct exposition *e, char *rest)
 	             strcmp(type, "histogram") == 0,
 	     rest, "an unknown type");
 	size_t n = strlen(rest);
-	need((n > 6 && strcmp(rest + n - 6, "_total") == 0) == (strcmp(type, "counter") == 0), rest,
-	     "counters, and no others, end in _total");
+	need((n > 6 && strcmp(rest + n - 6, "_total") == 0) || strcmp(type, "counter") != 0, rest,
+	     "a counter that does not end in _total");
 	e->families[e->n_families - 1].type = type;
 }
 
