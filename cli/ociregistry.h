@@ -47,6 +47,7 @@ struct loci_ociregistry_settings {
 	struct {
 		char *repo;
 		bool link, copy, trust, keep_tags, dry_run;
+		unsigned jobs;
 	} import;
 	struct {
 		char *repo;

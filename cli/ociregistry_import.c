@@ -29,6 +29,8 @@ const struct loci_option loci__ociregistry_import_options[] = {
          .help = "Do not read what is linked to verify it"},
         {LOCI_OPT_BOOL(S, import.keep_tags), .flag = "keep-tags",
          .help = "Leave a tag that is there where it points"},
+        {LOCI_OPT_NUMBER(S, import.jobs), .flag = "jobs", .value = "8", .min = 1, .max = 64,
+         .help = "Take in so many images of a registry at a time"},
         {LOCI_OPT_BOOL(S, import.dry_run), .flag = "dry-run", .help = "Only look and count"},
         {0},
 };
@@ -131,6 +133,7 @@ static int import_all(struct import_run *r, struct loci_store *store,
 	        .event = on_event,
 	        .event_arg = r,
 	        .max_manifest_size = (size_t)s->max_manifest_size,
+	        .jobs = s->import.jobs,
 	};
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < r->inv->n_args; i++) {

@@ -320,11 +320,11 @@ static int share_by_clone(struct dir_blobs *b, struct dir_session *s, int fd,
 	return cannot_share(s, "clone", err);
 }
 
-/* Somebody else who links the same file at this moment has its lock: the next way will do. */
 static int lock_shared(struct dir_session *s, struct loci_error *err)
 {
 	struct stat st;
-	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
+	/* Together with whoever links the same file just now; it keeps away those who clean up. */
+	if (flock(s->fd, (s->base.sealed ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0)
 		return cannot_share(s, "lock", err);
 	if (fstat(s->fd, &st) < 0)
 		return session_err(s, "stat", err);

@@ -44,7 +44,8 @@ struct loci_transfer_event {
 	const struct loci_error *err;     /* or NULL */
 	const struct loci_transfer_counts *counts;
 };
-/** Return non-zero to stop: the call then returns CANCELED. What stands by then stays. */
+/** From any thread of the call, one at a time. Return non-zero to stop: the call then returns
+ *  CANCELED. What stands by then stays. */
 typedef int (*loci_transfer_fn)(void *arg, const struct loci_transfer_event *ev);
 
 enum loci_import_flag {
@@ -72,6 +73,9 @@ struct loci_import_opts {
 	loci_transfer_fn event;
 	void *event_arg;
 	size_t max_manifest_size; /* bytes; 0: 4 MiB */
+	/** Images of a registry:2 directory at a time; 0: 8, at most 64. Each waits for the disk
+	 *  most of its time, and the store syncs once for all that wait. */
+	unsigned jobs;
 };
 
 /** Takes in every image of the source: a registry:2 storage directory (or one above it), an OCI

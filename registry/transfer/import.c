@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define DEFAULT_JOBS 8
+
 static int import_layout(struct loci__import *im, int dirfd, struct loci_error *err)
 {
 	const struct loci__source src = {.dirfd = dirfd, .path = loci__layout_path};
@@ -69,7 +71,35 @@ static int check_opts(struct loci_import_opts *o, struct loci_error *err)
 		return loci__err_set(err, LOCI_E_INVALID, "'%s' is no repository name", o->repo);
 	if (!o->max_manifest_size)
 		o->max_manifest_size = LOCI_MANIFEST_SIZE_DEFAULT;
+	if (!o->jobs)
+		o->jobs = DEFAULT_JOBS;
 	return 0;
+}
+
+struct loci__import *loci__import_clone(const struct loci__import *im)
+{
+	struct loci__import *other = calloc(1, sizeof(*other));
+	if (!other)
+		return NULL;
+	other->st = im->st;
+	other->opts = im->opts;
+	other->shared = im->shared;
+	return other;
+}
+
+static void shared_init(struct loci__import_shared *sh, struct loci_transfer_counts *counts)
+{
+	sh->counts = counts;
+	pthread_mutex_init(&sh->lock, NULL);
+	for (size_t i = 0; i < LOCI_IMPORT_STRIPES; i++)
+		pthread_mutex_init(&sh->stripes[i], NULL);
+}
+
+static void shared_done(struct loci__import_shared *sh)
+{
+	pthread_mutex_destroy(&sh->lock);
+	for (size_t i = 0; i < LOCI_IMPORT_STRIPES; i++)
+		pthread_mutex_destroy(&sh->stripes[i]);
 }
 
 int loci_import(struct loci_store *st, const char *source, const struct loci_import_opts *opts,
@@ -77,14 +107,20 @@ int loci_import(struct loci_store *st, const char *source, const struct loci_imp
 {
 	struct loci_error own_err, *err = given_err ? given_err : &own_err; /* events carry it */
 	loci__cleanup_free struct loci__import *im = calloc(1, sizeof(*im));
+	struct loci__import_shared shared;
 	*counts = (struct loci_transfer_counts){0};
 	if (!im)
 		return loci__err_nomem(err);
 	im->st = st;
-	im->counts = counts;
+	im->shared = &shared;
 	if (opts)
 		memcpy(&im->opts, opts,
 		       opts->struct_size < sizeof(im->opts) ? opts->struct_size : sizeof(im->opts));
 	int rc = check_opts(&im->opts, err);
-	return rc < 0 ? rc : import_path(im, source, err);
+	if (rc < 0)
+		return rc;
+	shared_init(&shared, counts);
+	rc = import_path(im, source, err);
+	shared_done(&shared);
+	return rc;
 }

@@ -8,6 +8,8 @@
 
 #include "loci/transfer.h"
 
+#include <pthread.h>
+
 #define LOCI_SOURCE_PATH_MAX 192
 
 struct loci__source {
@@ -18,11 +20,21 @@ struct loci__source {
 };
 
 #define LOCI_IMPORT_DONE_SLOTS 4096
+#define LOCI_IMPORT_STRIPES    64
+
+/* What several threads of one import share. */
+struct loci__import_shared {
+	struct loci_transfer_counts *counts; /* under lock */
+	pthread_mutex_t lock;                /* also while an event is told */
+	/* Held by digest while a blob or manifest is taken in: two images that share it take it in
+	 * once. */
+	pthread_mutex_t stripes[LOCI_IMPORT_STRIPES];
+};
 
 struct loci__import {
 	struct loci_store *st;
 	struct loci_import_opts opts;
-	struct loci_transfer_counts *counts;
+	struct loci__import_shared *shared;
 	bool met_schema1;             /* what fails now does so for that reason */
 	char repo[LOCI_REPO_MAX + 1]; /* where images go at the moment */
 	/* Digests that this repository has got from here: a direct-mapped table that saves looking
@@ -30,6 +42,8 @@ struct loci__import {
 	struct loci_digest done[LOCI_IMPORT_DONE_SLOTS];
 };
 
+/* A thread's own, of the same import. */
+struct loci__import *loci__import_clone(const struct loci__import *im);
 /* The repository for a name of the source ("": the given one alone). INVALID when it is no name. */
 int loci__import_set_repo(struct loci__import *im, const char *name, struct loci_error *err);
 /* The image with everything below it, then its tag. media_type NULL: as the document says; tag
@@ -40,6 +54,8 @@ int loci__import_take(struct loci__import *im, const struct loci__source *src,
 /* A file of no repository yet; counted. */
 int loci__import_adopt(struct loci__import *im, int fd, const struct loci_digest *d, uint64_t size,
                        struct loci_error *err);
+/* Adds to one of the counts. */
+void loci__import_add(struct loci__import *im, uint64_t *count, uint64_t n);
 /* How size bytes of a blob came in (enum loci_adopt_way). */
 void loci__import_count(struct loci__import *im, int way, uint64_t size);
 /* What becomes of an image that failed with rc: 0 when it was told and the rest goes on, else the

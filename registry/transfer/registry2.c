@@ -17,6 +17,8 @@
 #include "core/base/err.h"
 #include "core/base/hex.h"
 #include "registry/transfer/beneath.h"
+#include "registry/transfer/digest_set.h"
+#include "registry/transfer/pool.h"
 
 #include <string.h>
 
@@ -24,9 +26,13 @@
 #define PATH_LEN  320
 #define DEPTH_MAX 128 /* components of a name of 255 bytes */
 
+/* One walks, and finds tags and manifests; several take them in, each with an import of its own. */
 struct walk {
 	struct loci__import *im;
 	struct loci__source src;
+	int repos_fd;
+	struct loci__pool *pool;
+	struct loci__import *workers[LOCI_POOL_MAX];
 };
 
 static void blob_path(const struct loci_digest *d, char path[LOCI_SOURCE_PATH_MAX])
@@ -72,39 +78,68 @@ static int check_revision(int repo_fd, const struct loci_digest *d, struct loci_
 	return rc;
 }
 
-static int take_tag(struct walk *w, int repo_fd, const char *tag, struct loci_error *err)
+static int resolve_tag(int repo_fd, const char *tag, struct loci_digest *ret,
+                       struct loci_error *err)
 {
 	char path[PATH_LEN], text[LOCI_DIGEST_STR_MAX];
-	struct loci_digest d = {0};
-	int rc = 0;
 	if (!loci_tag_is_valid(tag, strlen(tag)))
-		rc = loci__err_set(err, LOCI_E_INVALID, "'%.200s' is no tag", tag);
-	if (rc == 0) {
-		snprintf(path, sizeof(path), "_manifests/tags/%s/current/link", tag);
-		rc = read_link(repo_fd, path, &d, err);
-	}
-	if (rc == 0) {
-		rc = check_revision(repo_fd, &d, err);
-		loci_digest_format(&d, text);
-		if (rc == LOCI_E_NOT_FOUND)
-			loci__err_set(err, rc, "the tag points to %s, which was deleted", text);
-	}
+		return loci__err_set(err, LOCI_E_INVALID, "'%.200s' is no tag", tag);
+	snprintf(path, sizeof(path), "_manifests/tags/%s/current/link", tag);
+	int rc = read_link(repo_fd, path, ret, err);
 	if (rc == 0)
-		rc = loci__import_take(w->im, &w->src, &d, /* media_type= */ NULL, tag, err);
-	return rc < 0 ? loci__import_failed(w->im, tag, d.alg ? &d : NULL, rc, err) : 0;
-}
-
-static int take_tags(struct walk *w, int repo_fd, struct loci_error *err)
-{
-	struct loci__names tags loci__cleanup_names = {0};
-	int rc = loci__names_read(repo_fd, "_manifests/tags", &tags, err);
-	for (size_t i = 0; rc == 0 && i < tags.n; i++)
-		rc = take_tag(w, repo_fd, tags.v[i], err);
+		rc = check_revision(repo_fd, ret, err);
+	if (rc == LOCI_E_NOT_FOUND && ret->alg) {
+		loci_digest_format(ret, text);
+		loci__err_set(err, rc, "the tag points to %s, which was deleted", text);
+	}
 	return rc;
 }
 
-static int take_revision(struct walk *w, int repo_fd, const char *alg, const char *hex,
-                         struct loci_error *err)
+/* On a thread of the pool. */
+static int take_item(void *arg, unsigned worker, const struct loci__pool_item *item,
+                     struct loci_error *err)
+{
+	struct walk *w = arg;
+	struct loci__import *im = w->workers[worker];
+	int rc = loci__import_set_repo(im, item->repo, err);
+	const char *tag = item->tag[0] ? item->tag : NULL;
+	if (rc == 0)
+		rc = loci__import_take(im, &w->src, &item->digest, /* media_type= */ NULL, tag,
+		                       err);
+	return rc < 0 ? loci__import_failed(im, tag, &item->digest, rc, err) : 0;
+}
+
+static int give(struct walk *w, const char *repo, const char *tag, const struct loci_digest *d,
+                struct loci_error *err)
+{
+	struct loci__pool_item item = {.digest = *d};
+	snprintf(item.repo, sizeof(item.repo), "%s", repo);
+	snprintf(item.tag, sizeof(item.tag), "%s", tag);
+	return loci__pool_put(w->pool, &item, err);
+}
+
+/* tagged: gets the digests that tags lead to. */
+static int give_tags(struct walk *w, int repo_fd, const char *name, struct loci__digest_set *tagged,
+                     struct loci_error *err)
+{
+	struct loci__names tags loci__cleanup_names = {0};
+	int rc = loci__names_read(repo_fd, "_manifests/tags", &tags, err);
+	for (size_t i = 0; rc == 0 && i < tags.n; i++) {
+		struct loci_digest d = {0};
+		rc = resolve_tag(repo_fd, tags.v[i], &d, err);
+		if (rc < 0) {
+			rc = loci__import_failed(w->im, tags.v[i], d.alg ? &d : NULL, rc, err);
+			continue;
+		}
+		rc = loci__digest_set_add(tagged, &d, err);
+		if (rc >= 0)
+			rc = give(w, name, tags.v[i], &d, err);
+	}
+	return rc;
+}
+
+static int give_revision(struct walk *w, int repo_fd, const char *name, const char *alg,
+                         const char *hex, struct loci__digest_set *tagged, struct loci_error *err)
 {
 	char text[PATH_LEN];
 	struct loci_digest d = {0};
@@ -114,14 +149,15 @@ static int take_revision(struct walk *w, int repo_fd, const char *alg, const cha
 		rc = check_revision(repo_fd, &d, err);
 	if (rc == LOCI_E_NOT_FOUND)
 		return 0;
-	if (rc == 0)
-		rc = loci__import_take(w->im, &w->src, &d, /* media_type= */ NULL, /* tag= */ NULL,
-		                       err);
-	return rc < 0 ? loci__import_failed(w->im, NULL, d.alg ? &d : NULL, rc, err) : 0;
+	if (rc < 0)
+		return loci__import_failed(w->im, NULL, d.alg ? &d : NULL, rc, err);
+	rc = loci__digest_set_add(tagged, &d, err);
+	return rc > 0 ? give(w, name, /* tag= */ "", &d, err) : rc;
 }
 
 /* The manifests that no tag leads to: untagged ones, artifacts that refer to an image. */
-static int take_revisions(struct walk *w, int repo_fd, struct loci_error *err)
+static int give_revisions(struct walk *w, int repo_fd, const char *name,
+                          struct loci__digest_set *tagged, struct loci_error *err)
 {
 	struct loci__names algs loci__cleanup_names = {0};
 	int rc = loci__names_read(repo_fd, "_manifests/revisions", &algs, err);
@@ -131,7 +167,7 @@ static int take_revisions(struct walk *w, int repo_fd, struct loci_error *err)
 		snprintf(path, sizeof(path), "_manifests/revisions/%s", algs.v[a]);
 		rc = loci__names_read(repo_fd, path, &hexes, err);
 		for (size_t i = 0; rc == 0 && i < hexes.n; i++)
-			rc = take_revision(w, repo_fd, algs.v[a], hexes.v[i], err);
+			rc = give_revision(w, repo_fd, name, algs.v[a], hexes.v[i], tagged, err);
 	}
 	return rc;
 }
@@ -139,17 +175,17 @@ static int take_revisions(struct walk *w, int repo_fd, struct loci_error *err)
 /* What cannot be listed or has no good name is left out as a whole. */
 static int take_repository(struct walk *w, int repo_fd, const char *name, struct loci_error *err)
 {
+	struct loci__digest_set given = {0};
 	int rc = loci__import_set_repo(w->im, name, err);
-	if (rc < 0) {
+	if (rc < 0)
 		w->im->repo[0] = '\0';
-		return loci__import_failed(w->im, NULL, NULL, rc, err);
-	}
-	uint64_t before = w->im->counts->manifests + w->im->counts->manifests_present;
-	rc = take_tags(w, repo_fd, err);
 	if (rc == 0)
-		rc = take_revisions(w, repo_fd, err);
-	if (w->im->counts->manifests + w->im->counts->manifests_present != before)
-		w->im->counts->repositories++;
+		rc = give_tags(w, repo_fd, name, &given, err);
+	if (rc == 0)
+		rc = give_revisions(w, repo_fd, name, &given, err);
+	if (given.n)
+		loci__import_add(w->im, &w->im->shared->counts->repositories, 1);
+	loci__digest_set_done(&given);
 	return rc < 0 ? loci__import_failed(w->im, NULL, NULL, rc, err) : 0;
 }
 
@@ -208,6 +244,30 @@ int loci__registry2_find(int dirfd, int *ret_fd, struct loci_error *err)
 	return LOCI_E_NOT_FOUND;
 }
 
+static int make_workers(struct walk *w, unsigned n, struct loci_error *err)
+{
+	for (unsigned i = 0; i < n; i++) {
+		w->workers[i] = loci__import_clone(w->im);
+		if (!w->workers[i])
+			return loci__err_nomem(err);
+	}
+	return loci__pool_new(n, take_item, w, &w->pool, err);
+}
+
+static int walk_all(struct walk *w, struct loci_error *err)
+{
+	unsigned n = w->im->opts.jobs < LOCI_POOL_MAX ? w->im->opts.jobs : LOCI_POOL_MAX;
+	int rc = make_workers(w, n, err);
+	if (rc == 0) {
+		rc = visit(w, w->repos_fd, "", 0, err);
+		int done = loci__pool_finish(w->pool, /* abandon= */ rc < 0, rc < 0 ? NULL : err);
+		rc = rc < 0 ? rc : done;
+	}
+	for (unsigned i = 0; i < n; i++)
+		free(w->workers[i]);
+	return rc;
+}
+
 int loci__registry2_import(struct loci__import *im, int v2_fd, struct loci_error *err)
 {
 	struct walk w = {.im = im, .src = {.dirfd = -1, .path = blob_path, .link = true}};
@@ -218,5 +278,6 @@ int loci__registry2_import(struct loci__import *im, int v2_fd, struct loci_error
 	if (rc < 0)
 		return rc;
 	w.src.dirfd = blobs_fd;
-	return visit(&w, repos_fd, "", 0, err);
+	w.repos_fd = repos_fd;
+	return walk_all(&w, err);
 }

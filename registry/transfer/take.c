@@ -54,6 +54,13 @@ int loci__import_set_repo(struct loci__import *im, const char *name, struct loci
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
+void loci__import_add(struct loci__import *im, uint64_t *count, uint64_t n)
+{
+	pthread_mutex_lock(&im->shared->lock);
+	*count += n;
+	pthread_mutex_unlock(&im->shared->lock);
+}
+
 static int tell(struct loci__import *im, int kind, const char *tag, const struct loci_digest *d,
                 const struct loci_error *why, struct loci_error *err)
 {
@@ -63,11 +70,14 @@ static int tell(struct loci__import *im, int kind, const char *tag, const struct
 	        .tag = tag,
 	        .digest = d,
 	        .err = why,
-	        .counts = im->counts,
+	        .counts = im->shared->counts,
 	};
-	if (!im->opts.event || im->opts.event(im->opts.event_arg, &ev) == 0)
+	if (!im->opts.event)
 		return 0;
-	return loci__err_set(err, LOCI_E_CANCELED, "canceled");
+	pthread_mutex_lock(&im->shared->lock);
+	int stop = im->opts.event(im->opts.event_arg, &ev);
+	pthread_mutex_unlock(&im->shared->lock);
+	return stop ? loci__err_set(err, LOCI_E_CANCELED, "canceled") : 0;
 }
 
 int loci__import_tell(struct loci__import *im, int kind, const char *tag,
@@ -90,7 +100,8 @@ int loci__import_failed(struct loci__import *im, const char *tag, const struct l
 		return rc;
 	bool schema1 = im->met_schema1;
 	im->met_schema1 = false;
-	*(schema1 ? &im->counts->schema1 : &im->counts->failed) += 1;
+	struct loci_transfer_counts *c = im->shared->counts;
+	loci__import_add(im, schema1 ? &c->schema1 : &c->failed, 1);
 	struct loci_error why = *err;
 	return tell(im, schema1 ? LOCI_TRANSFER_SCHEMA1 : LOCI_TRANSFER_FAILED, tag, d, &why, err);
 }
@@ -146,14 +157,14 @@ static int read_manifest(struct loci__import *im, const struct loci__source *src
 
 void loci__import_count(struct loci__import *im, int way, uint64_t size)
 {
-	struct loci_transfer_counts *c = im->counts;
-	*(way == LOCI_ADOPTED_PRESENT ? &c->blobs_present : &c->blobs) += 1;
+	struct loci_transfer_counts *c = im->shared->counts;
+	loci__import_add(im, way == LOCI_ADOPTED_PRESENT ? &c->blobs_present : &c->blobs, 1);
 	if (way == LOCI_ADOPTED_LINK)
-		c->bytes_linked += size;
+		loci__import_add(im, &c->bytes_linked, size);
 	else if (way == LOCI_ADOPTED_CLONE)
-		c->bytes_cloned += size;
+		loci__import_add(im, &c->bytes_cloned, size);
 	else if (way == LOCI_ADOPTED_COPY)
-		c->bytes_copied += size;
+		loci__import_add(im, &c->bytes_copied, size);
 }
 
 static unsigned adopt_flags(const struct loci__import *im, bool links_are_the_rule)
@@ -189,6 +200,20 @@ static int look_at_blob(struct loci__import *im, const struct loci__source *src,
 	return 0;
 }
 
+static pthread_mutex_t *stripe_of(struct loci__import *im, const struct loci_digest *d)
+{
+	return &im->shared->stripes[d->bytes[0] % LOCI_IMPORT_STRIPES];
+}
+
+static int adopt_once(struct loci__import *im, const struct loci__source *src, int fd,
+                      const struct loci_digest *d, int *ret_way, struct loci_error *err)
+{
+	pthread_mutex_lock(stripe_of(im, d));
+	int rc = loci_blob_adopt(im->st, im->repo, fd, d, adopt_flags(im, src->link), ret_way, err);
+	pthread_mutex_unlock(stripe_of(im, d));
+	return rc;
+}
+
 static int take_blob(struct loci__import *im, const struct loci__source *src,
                      const struct loci_descriptor *desc, struct loci_error *err)
 {
@@ -204,8 +229,7 @@ static int take_blob(struct loci__import *im, const struct loci__source *src,
 	if (rc == 0 && has_flag(im, LOCI_IMPORT_DRY_RUN))
 		rc = look_at_blob(im, src, &desc->digest, size);
 	else if (rc == 0) {
-		rc = loci_blob_adopt(im->st, im->repo, fd, &desc->digest,
-		                     adopt_flags(im, src->link), &way, err);
+		rc = adopt_once(im, src, fd, &desc->digest, &way, err);
 		if (rc == 0 && src->dirfd >= 0) /* else it was counted when it came */
 			loci__import_count(im, way, size);
 	}
@@ -271,7 +295,7 @@ static int put(struct loci__import *im, const struct loci_digest *d, const char 
                const char *bytes, size_t n, const char *tag, struct loci_error *err)
 {
 	if (is_there(im, d, tag)) {
-		im->counts->manifests_present++;
+		loci__import_add(im, &im->shared->counts->manifests_present, 1);
 		return 0;
 	}
 	if (tag && is_tag_taken(im, tag))
@@ -290,7 +314,7 @@ static int put(struct loci__import *im, const struct loci_digest *d, const char 
 	                 ? 0
 	                 : loci_manifest_put(im->st, im->repo, &o, /* res= */ NULL, err);
 	if (rc == 0)
-		im->counts->manifests++;
+		loci__import_add(im, &im->shared->counts->manifests, 1);
 	return rc;
 }
 
@@ -323,8 +347,11 @@ static int take_manifest(struct loci__import *im, const struct loci__source *src
 		im->met_schema1 = is_schema1(bytes, n);
 	if (rc == 0 && !done)
 		rc = take_below(im, src, m, depth, err);
-	if (rc == 0)
+	if (rc == 0) {
+		pthread_mutex_lock(stripe_of(im, d));
 		rc = put(im, d, media_type, bytes, n, tag, err);
+		pthread_mutex_unlock(stripe_of(im, d));
+	}
 	if (rc == 0)
 		*slot_of(im, d) = *d;
 	return rc;
@@ -337,6 +364,6 @@ int loci__import_take(struct loci__import *im, const struct loci__source *src,
 	int rc = take_manifest(im, src, d, media_type, tag, /* depth= */ 0, err);
 	if (rc < 0 || !tag)
 		return rc;
-	im->counts->tags++;
+	loci__import_add(im, &im->shared->counts->tags, 1);
 	return loci__import_tell(im, LOCI_TRANSFER_TAG, tag, d, err);
 }

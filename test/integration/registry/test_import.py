@@ -10,6 +10,7 @@ import sys
 import tempfile
 import unittest
 
+from deadline import until
 from docker_registry import IS_INSTALLED, DockerRegistry, skopeo_push
 from ociregistry import DEADLINE, OCI_INDEX, OCI_MANIFEST, Registry, digest_of
 
@@ -225,6 +226,41 @@ class FromRegistry(Import):
                 with Registry(store=self.store) as ours:
                     self.check_all(ours)
                 shutil.rmtree(self.store)
+
+    def blob_count(self):
+        return sum(len(files) for _, _, files in os.walk(os.path.join(self.store, "blobs")))
+
+    def test_killed(self):
+        """kill -9 after each blob, more or less, beside a server; the last run finishes, and every byte is right."""
+        with Registry(store=self.store) as ours:
+            kills = 0
+            while True:
+                before = self.blob_count()
+                run_ = subprocess.Popen([os.environ["OCIREGISTRY"], "import", "-q", "--copy", "--jobs", "1", "--store", self.store,
+                                         self.source])
+                until("another blob, or the end", lambda: run_.poll() is not None or self.blob_count() > before)
+                run_.kill()
+                if run_.wait() == 0:
+                    break
+                kills += 1
+            self.assertGreater(kills, 3)
+            self.check_all(ours)
+        done = subprocess.run([os.environ["OCIREGISTRY"], "scrub", "--rate", "0", "--store", self.store], capture_output=True,
+                              text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_stopped(self):
+        """SIGTERM: what stands stays, the status says so."""
+        done = subprocess.Popen([os.environ["OCIREGISTRY"], "import", "--copy", "--jobs", "2", "--store", self.store, self.source],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        until("a blob", lambda: done.poll() is not None or self.blob_count() > 0)
+        done.terminate()
+        said = done.communicate(timeout=DEADLINE)[1]
+        if done.returncode:  # else it was faster
+            self.assertIn("canceled", said)
+        self.take(self.source)
+        with Registry(store=self.store) as ours:
+            self.check_all(ours)
 
     def test_hostile_links(self):
         """Row: content of the tag's link file → message."""
