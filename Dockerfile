@@ -16,6 +16,8 @@ RUN apt-get update \
        libcurl4 libisal2 libzstd1 libssl3 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/ociregistry /out/usr/bin/ocipull /usr/bin/
+# By the name that it has in scripts: docker exec … registry garbage-collect FILE
+RUN ln -s ociregistry /usr/bin/registry
 # In a container localhost is nobody's: it listens on every address, and the port mapping decides who gets in.
 COPY cli/registry2.yml /etc/docker/registry/config.yml
 COPY cli/registry2.yml /etc/distribution/config.yml

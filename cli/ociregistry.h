@@ -42,7 +42,8 @@ struct loci_ociregistry_settings {
 	struct {
 		bool dry_run;
 		uint64_t older_than_ms, wait_ms;
-		int format; /* enum loci_ociregistry_format */
+		int format;           /* enum loci_ociregistry_format */
+		bool delete_untagged; /* of garbage-collect */
 	} gc;
 	struct {
 		char *repo;
@@ -107,6 +108,8 @@ bool loci__ociregistry_wants_pulls(const struct loci_ociregistry_settings *s);
 extern const struct loci_option loci__ociregistry_gc_options[];
 extern const struct loci_exit_row loci__ociregistry_gc_exits[];
 int loci__ociregistry_gc(const struct loci_invocation *inv, struct loci_error *err);
+extern const struct loci_option loci__ociregistry_garbage_collect_options[];
+int loci__ociregistry_garbage_collect(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_upload(const struct loci_invocation *inv, struct loci_error *err);
 /* cli/ociregistry_notify.c: the webhooks of the configuration. */
 struct loci_notify;

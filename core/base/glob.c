@@ -88,16 +88,19 @@ static void step(struct places *next, struct loci_slice pattern, size_t at, char
 	}
 }
 
+/* Only the words that the pattern has places in: mostly one. */
 static bool step_all(struct places *now, struct loci_slice pattern, char c)
 {
-	struct places next = {0};
+	const size_t n_words = pattern.n / 64 + 1;
+	struct places next;
 	bool any = false;
-	for (size_t word = 0; word < sizeof(now->bits) / sizeof(now->bits[0]); word++)
+	memset(&next, 0, n_words * sizeof(next.bits[0]));
+	for (size_t word = 0; word < n_words; word++)
 		for (uint64_t left = now->bits[word]; left; left &= left - 1) {
 			any = true;
 			step(&next, pattern, word * 64 + (size_t)__builtin_ctzll(left), c);
 		}
-	*now = next;
+	memcpy(now, &next, n_words * sizeof(next.bits[0]));
 	return any;
 }
 

@@ -167,6 +167,18 @@ class Files(unittest.TestCase):
         self.assertIn("unknown command 'srve'", run("srve").stderr)
         self.assertIn("did you mean 'serve'", run("srve").stderr)
 
+    def test_garbage_collect(self):
+        store = os.path.join(self.dir, "registry")
+        self.write("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: %s\nhttp:\n  addr: 127.0.0.1:0\n" % store)
+        with Registry(self.path, store=store, listen=None) as registry:
+            registry.push_image("a", "v1")
+            done = run("garbage-collect", "-d", self.path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("would remove 0", done.stdout)
+            done = run("garbage-collect", "--delete-untagged", self.path)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("retention.rules", done.stderr)
+
     def test_its_volume_is_told_what_to_do(self):
         os.makedirs(os.path.join(self.dir, "v/docker/registry/v2/repositories"))
         os.makedirs(os.path.join(self.dir, "v/docker/registry/v2/blobs"))
