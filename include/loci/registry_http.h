@@ -76,7 +76,8 @@ struct loci_http_server_stats {
 	uint64_t bytes_out;
 };
 
-/** Fills as many fields as ret->struct_size has room for. From any thread, at any time between
+/** The registry's /metrics shows these, too: those of the first server on it.
+ *  Fills as many fields as ret->struct_size has room for. From any thread, at any time between
  *  _new and _free; takes no lock. */
 LOCI_API void loci_http_server_stats(const struct loci_http_server *s,
                                      struct loci_http_server_stats *ret);

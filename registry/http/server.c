@@ -107,7 +107,7 @@ static int make_parts(struct loci_http_server *s, const struct loci_http_server_
 		                         &s->listeners[s->n_listeners], err);
 		s->n_listeners += rc == 0;
 	}
-	return rc;
+	return rc < 0 ? rc : loci__server_show_metrics(s, err);
 }
 
 int loci_http_server_new(const struct loci_http_server_opts *given, struct loci_http_server **ret,
@@ -221,6 +221,7 @@ void loci_http_server_free(struct loci_http_server *s)
 {
 	if (!s)
 		return;
+	loci__server_hide_metrics(s);
 	loci__workers_free(s->shared.workers);
 	for (size_t i = 0; i < s->n_listeners; i++)
 		loci__listener_close(&s->listeners[i]);

@@ -25,6 +25,9 @@ struct loci_http_server {
 	struct loci__loop_slot slots[];
 };
 
+/* metrics.c: its numbers at the registry's /metrics, until the end. */
+int loci__server_show_metrics(struct loci_http_server *s, struct loci_error *err);
+void loci__server_hide_metrics(struct loci_http_server *s);
 int loci__server_start_workers(struct loci_http_server *s, struct loci_error *err);
 /* On the loop's thread: makes what is at loop slot i of the server, with its share of the listening
  * sockets. From here on _stop wakes it; whether that was called before is to be looked at after. */

@@ -499,6 +499,25 @@ static const struct route *find(const char *target, uint64_t n[2])
 	return NULL;
 }
 
+int loci_registry_metrics_add_source(struct loci_registry *r,
+                                     const struct loci_metric_family *families, size_t n, void *arg,
+                                     struct loci_error *err)
+{
+	(void)r, (void)families, (void)n, (void)arg, (void)err;
+	return 0;
+}
+
+void loci_registry_metrics_remove_source(struct loci_registry *r, void *arg)
+{
+	(void)r, (void)arg;
+}
+
+void loci_metrics_value(struct loci_metrics *m, const struct loci_metric_label *labels,
+                        size_t n_labels, double value)
+{
+	(void)m, (void)labels, (void)n_labels, (void)value;
+}
+
 void loci_registry_observe(struct loci_registry *r, const struct loci_request_sample *s)
 {
 	(void)r;
