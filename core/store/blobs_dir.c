@@ -21,6 +21,7 @@
 #include "core/base/err.h"
 #include "core/base/fs.h"
 #include "core/base/hex.h"
+#include "core/store/sessions_dir.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -30,46 +31,13 @@
 #include <time.h>
 
 #define DIR_MODE       0700
-#define BLOB_MODE      0600
 #define QUARANTINE     "quarantine"
 #define ASIDE_NAMES    1000 /* of one blob in one second */
-#define FANOUT         256
 #define TAKE_TRIES_MAX 16
-#define TURN_NAME      "../run/.uploads-looked-at" /* from uploads/ */
-#define TURN_MAX       32                          /* bytes of its content: an age */
-#define DEFAULT_AGE_S  (7 * 24 * 3600)
 #define LOCK_TRIES_MAX 20
 #define LOCK_PAUSE_NS  1000000
 #define THIRD_SUFFIX   ".new"
-#define NOTE_NAME_MAX  (1 + LOCI_SESSION_NAME_MAX)
 #define BLOB_PATH_MAX  (2 + 1 + 2 * 64 + 1) /* "ab/abcd…" */
-#define ALGS           3                    /* index 0 stays empty */
-
-struct dir_blobs {
-	struct loci_blobs base;
-	int uploads_fd;
-	int alg_fd[ALGS];
-	atomic_bool parent_synced[ALGS][FANOUT];
-};
-
-struct dir_session {
-	struct loci_session base;
-	int fd;
-	int note_fd;    /* -1: not opened yet */
-	bool published; /* by a rename: the session is gone */
-	bool spoilt;    /* a sync failed: what the disk has of it is not known */
-	char name[LOCI_SESSION_NAME_MAX];
-};
-
-static struct dir_blobs *dir_of(struct loci_blobs *b)
-{
-	return (struct dir_blobs *)b;
-}
-
-static struct dir_session *session_of(struct loci_session *s)
-{
-	return (struct dir_session *)s;
-}
 
 static void blob_path(const struct loci_digest *d, char path[BLOB_PATH_MAX])
 {
@@ -80,7 +48,7 @@ static void blob_path(const struct loci_digest *d, char path[BLOB_PATH_MAX])
 
 static int alg_dir(struct dir_blobs *b, const struct loci_digest *d)
 {
-	return d->alg > 0 && d->alg < ALGS ? b->alg_fd[d->alg] : -1;
+	return d->alg > 0 && d->alg < LOCI_DIR_ALGS ? b->alg_fd[d->alg] : -1;
 }
 
 /* ---- blobs ----------------------------------------------------------------------------------- */
@@ -98,7 +66,7 @@ static int dir_open(struct loci_blobs *base, const struct loci_digest *d, int *r
 {
 	char path[BLOB_PATH_MAX];
 	struct stat st;
-	int dirfd = alg_dir(dir_of(base), d);
+	int dirfd = alg_dir(loci__dir_of(base), d);
 	blob_path(d, path);
 	if (!ret_fd) {
 		if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -114,18 +82,16 @@ static int dir_open(struct loci_blobs *base, const struct loci_digest *d, int *r
 	return 0;
 }
 
-static bool is_older(const struct stat *st, uint64_t age_s);
-
 static int dir_remove(struct loci_blobs *base, const struct loci_digest *d, uint64_t age_s,
                       bool only_look, struct loci_error *err)
 {
 	char path[BLOB_PATH_MAX];
 	struct stat st;
-	int dirfd = alg_dir(dir_of(base), d);
+	int dirfd = alg_dir(loci__dir_of(base), d);
 	blob_path(d, path);
 	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return blob_err(d, "find", err);
-	if (!is_older(&st, age_s))
+	if (!loci__dir_is_older(&st, age_s))
 		return loci__err_set(err, LOCI_E_BUSY, "a blob's file is young");
 	if (!only_look && unlinkat(dirfd, path, 0) < 0)
 		return blob_err(d, "remove", err);
@@ -164,14 +130,14 @@ static int dir_walk(struct loci_blobs *base, struct loci_blobs_cursor *cursor,
 	uint16_t at;
 	char name[3];
 	memcpy(&at, cursor->opaque, sizeof(at));
-	unsigned char fan = (unsigned char)(at % FANOUT);
+	unsigned char fan = (unsigned char)(at % LOCI_DIR_FANOUT);
 	loci__hex_format(&fan, 1, name);
-	int rc = walk_dir(dir_of(base), 1 + at / FANOUT, name, fn, arg, err);
+	int rc = walk_dir(loci__dir_of(base), 1 + at / LOCI_DIR_FANOUT, name, fn, arg, err);
 	if (rc < 0)
 		return rc;
 	at++;
 	memcpy(cursor->opaque, &at, sizeof(at));
-	return at == (ALGS - 1) * FANOUT;
+	return at == (LOCI_DIR_ALGS - 1) * LOCI_DIR_FANOUT;
 }
 
 static bool is_same_file(int fd, int dirfd, const char *path)
@@ -207,7 +173,7 @@ static int rename_aside(int alg_fd, const char *path, int aside_fd, char name[LO
 static int dir_set_aside(struct loci_blobs *base, const struct loci_digest *d, int fd,
                          char ret_name[LOCI_SET_ASIDE_MAX], struct loci_error *err)
 {
-	struct dir_blobs *b = dir_of(base);
+	struct dir_blobs *b = loci__dir_of(base);
 	char path[BLOB_PATH_MAX], dir[32], name[LOCI_SET_ASIDE_MAX];
 	int alg_fd = alg_dir(b, d);
 	loci__cleanup_close int aside_fd = -1;
@@ -263,12 +229,12 @@ static int session_err(const struct dir_session *s, const char *what, struct loc
 static int dir_session_new(struct loci_blobs *base, const char *name, struct loci_session **ret,
                            struct loci_error *err)
 {
-	struct dir_blobs *b = dir_of(base);
+	struct dir_blobs *b = loci__dir_of(base);
 	loci__cleanup(session_free_ptr) struct dir_session *s = session_alloc(b, name);
 	if (!s)
 		return loci__err_nomem(err);
 	s->fd = openat(b->uploads_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	               BLOB_MODE);
+	               LOCI_DIR_FILE_MODE);
 	if (s->fd < 0)
 		return session_err(s, "make", err);
 	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
@@ -310,7 +276,7 @@ static int share_by_clone(struct dir_blobs *b, struct dir_session *s, int fd,
                           struct loci_error *err)
 {
 	s->fd = openat(b->uploads_fd, s->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	               BLOB_MODE);
+	               LOCI_DIR_FILE_MODE);
 	if (s->fd < 0)
 		return session_err(s, "make", err);
 	if (loci__clone_fd(fd, s->fd) == 0)
@@ -335,7 +301,7 @@ static int lock_shared(struct dir_session *s, struct loci_error *err)
 static int dir_session_share(struct loci_blobs *base, const char *name, int fd, int how,
                              struct loci_session **ret, struct loci_error *err)
 {
-	struct dir_blobs *b = dir_of(base);
+	struct dir_blobs *b = loci__dir_of(base);
 	struct stat file;
 	loci__cleanup(session_free_ptr) struct dir_session *s = session_alloc(b, name);
 	if (!s)
@@ -397,7 +363,7 @@ static int try_take(struct dir_blobs *b, struct dir_session *s, struct loci_erro
 static int dir_session_take(struct loci_blobs *base, const char *name, struct loci_session **ret,
                             struct loci_error *err)
 {
-	struct dir_blobs *b = dir_of(base);
+	struct dir_blobs *b = loci__dir_of(base);
 	loci__cleanup(session_free_ptr) struct dir_session *s = session_alloc(b, name);
 	if (!s)
 		return loci__err_nomem(err);
@@ -416,7 +382,7 @@ static int dir_session_stat(struct loci_blobs *base, const char *name, uint64_t 
                             struct loci_error *err)
 {
 	struct stat st;
-	if (fstatat(dir_of(base)->uploads_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(loci__dir_of(base)->uploads_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return loci__err_sys(err, "find upload session '%s'", name);
 	*ret_size = (uint64_t)st.st_size;
 	return 0;
@@ -425,7 +391,7 @@ static int dir_session_stat(struct loci_blobs *base, const char *name, uint64_t 
 static int dir_session_write(struct loci_session *base, uint64_t offset, const void *p, size_t n,
                              struct loci_error *err)
 {
-	struct dir_session *s = session_of(base);
+	struct dir_session *s = loci__session_of(base);
 	if (loci__pwrite_all(s->fd, p, n, offset) < 0)
 		return session_err(s, "write", err);
 	return 0;
@@ -434,69 +400,17 @@ static int dir_session_write(struct loci_session *base, uint64_t offset, const v
 static ssize_t dir_session_read(struct loci_session *base, uint64_t offset, void *p, size_t n,
                                 struct loci_error *err)
 {
-	struct dir_session *s = session_of(base);
+	struct dir_session *s = loci__session_of(base);
 	ssize_t got = loci__pread_full(s->fd, p, n, offset);
 	return got < 0 ? session_err(s, "read", err) : got;
 }
 
 static int dir_session_cut(struct loci_session *base, uint64_t size, struct loci_error *err)
 {
-	struct dir_session *s = session_of(base);
+	struct dir_session *s = loci__session_of(base);
 	if (ftruncate(s->fd, (off_t)size) < 0)
 		return session_err(s, "shorten", err);
 	return 0;
-}
-
-/* ---- notes: ".<session's name>", beside it ------------------------------------------------------
- */
-
-static void note_name(const char *session, char name[NOTE_NAME_MAX])
-{
-	name[0] = '.';
-	memcpy(name + 1, session, strlen(session) + 1); /* ≤ LOCI_SESSION_NAME_MAX by contract */
-}
-
-static int dir_note_put(struct loci_session *base, const void *p, size_t n, struct loci_error *err)
-{
-	struct dir_session *s = session_of(base);
-	char name[NOTE_NAME_MAX];
-	if (s->published)
-		return 0;
-	note_name(s->name, name);
-	if (s->note_fd < 0)
-		s->note_fd = openat(dir_of(base->blobs)->uploads_fd, name,
-		                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, BLOB_MODE);
-	if (s->note_fd < 0 || loci__pwrite_all(s->note_fd, p, n, 0) < 0)
-		return session_err(s, "make a note of", err);
-	return 0;
-}
-
-static int dir_note_get(struct loci_blobs *base, const char *session, void *p, size_t max,
-                        size_t *ret_n, struct loci_error *err)
-{
-	char name[NOTE_NAME_MAX];
-	note_name(session, name);
-	loci__cleanup_close int fd =
-	        openat(dir_of(base)->uploads_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : loci__pread_full(fd, p, max, 0);
-	if (n < 0)
-		return loci__err_sys(err, "read the note of upload session '%s'", session);
-	*ret_n = (size_t)n;
-	return 0;
-}
-
-static void drop_note(struct dir_blobs *b, const char *session)
-{
-	char name[NOTE_NAME_MAX];
-	note_name(session, name);
-	unlinkat(b->uploads_fd, name, 0);
-}
-
-static void dir_note_drop(struct loci_session *base)
-{
-	struct dir_session *s = session_of(base);
-	loci__close_fd(&s->note_fd);
-	drop_note(dir_of(base->blobs), s->name);
 }
 
 /* ---- publishing ------------------------------------------------------------------------------ */
@@ -525,7 +439,7 @@ static int rename_in(struct dir_blobs *b, struct dir_session *s, int alg_fd, con
 	if (rc < 0)
 		return -1;
 	s->published = true;
-	drop_note(b, s->name);
+	loci__dir_note_unlink(b, s->name);
 	return 0;
 }
 
@@ -539,7 +453,7 @@ static bool is_this_file(const struct dir_session *s, int alg_fd, const char *pa
 /* By a third name, as a link does not replace. */
 static int replace_by_link(struct dir_blobs *b, struct dir_session *s, int alg_fd, const char *path)
 {
-	char third[NOTE_NAME_MAX + sizeof(THIRD_SUFFIX)];
+	char third[LOCI_NOTE_NAME_MAX + sizeof(THIRD_SUFFIX)];
 	snprintf(third, sizeof(third), ".%s" THIRD_SUFFIX, s->name);
 	unlinkat(b->uploads_fd, third, 0);
 	if (linkat(b->uploads_fd, s->name, b->uploads_fd, third, 0) < 0)
@@ -599,8 +513,8 @@ static int sync_name(struct dir_blobs *b, const struct loci_digest *d, int alg_f
 static int dir_session_publish(struct loci_session *base, const struct loci_digest *d, bool sync,
                                struct loci_error *err)
 {
-	struct dir_session *s = session_of(base);
-	struct dir_blobs *b = dir_of(base->blobs);
+	struct dir_session *s = loci__session_of(base);
+	struct dir_blobs *b = loci__dir_of(base->blobs);
 	char path[BLOB_PATH_MAX];
 	int alg_fd = alg_dir(b, d);
 	blob_path(d, path);
@@ -616,183 +530,21 @@ static int dir_session_publish(struct loci_session *base, const struct loci_dige
 
 static void dir_session_close(struct loci_session *take_base, bool discard)
 {
-	struct dir_session *s = session_of(take_base);
+	struct dir_session *s = loci__session_of(take_base);
 	if ((discard || s->spoilt) && !s->published) {
-		drop_note(dir_of(take_base->blobs), s->name);
-		unlinkat(dir_of(take_base->blobs)->uploads_fd, s->name, 0);
+		loci__dir_note_unlink(loci__dir_of(take_base->blobs), s->name);
+		unlinkat(loci__dir_of(take_base->blobs)->uploads_fd, s->name, 0);
 	}
 	session_free(s);
-}
-
-/* ---- upkeep ---------------------------------------------------------------------------------- */
-
-static bool is_older(const struct stat *st, uint64_t age_s)
-{
-	return (uint64_t)st->st_mtime + age_s <= loci__clock_epoch();
-}
-
-static int too_young(const char *name, struct loci_error *err)
-{
-	return loci__err_set(err, LOCI_E_BUSY, "upload session '%s' was written to", name);
-}
-
-static int dir_session_remove(struct loci_blobs *base, const char *name, uint64_t age_s,
-                              struct loci_error *err)
-{
-	struct dir_blobs *b = dir_of(base);
-	struct stat st;
-	if (fstatat(b->uploads_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return loci__err_sys(err, "find upload session '%s'", name);
-	if (!S_ISREG(st.st_mode) || !is_older(&st, age_s))
-		return too_young(name, err);
-	struct loci_session *s;
-	int rc = dir_session_take(base, name, &s, err);
-	if (rc < 0)
-		return rc;
-	/* Looked at again under the lock: somebody may have written to it just before. */
-	bool may_go = fstat(session_of(s)->fd, &st) == 0 && is_older(&st, age_s);
-	dir_session_close(s, /* discard= */ may_go);
-	return may_go ? 0 : too_young(name, err);
-}
-
-/* A note whose session is a blob by now: its holder died between the rename and the removal. */
-static void expire_note(struct dir_blobs *b, const char *name, uint64_t age_s)
-{
-	struct stat st;
-	if (fstatat(b->uploads_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-	    is_older(&st, age_s) &&
-	    fstatat(b->uploads_fd, name + 1, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-		unlinkat(b->uploads_fd, name, 0);
-}
-
-/* The age that somebody who knew one left in the file of turns. */
-static uint64_t last_age(int turn_fd)
-{
-	char text[TURN_MAX];
-	uint64_t age_s;
-	ssize_t n = turn_fd < 0 ? 0 : loci__pread_full(turn_fd, text, sizeof(text), 0);
-	return n > 0 && loci__parse_u64(text, (size_t)n, &age_s) && age_s ? age_s : DEFAULT_AGE_S;
-}
-
-static void leave_age(int turn_fd, uint64_t age_s)
-{
-	char text[TURN_MAX];
-	int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)age_s);
-	if (ftruncate(turn_fd, 0) == 0)
-		(void)loci__pwrite_all(turn_fd, text, (size_t)n, 0);
-}
-
-/* Looking at every session is not for every open: one process has the turn now and then. The age
- * stands in the same file: the puller and the runtime have no configuration that says it, and shall
- * not give up what the registry keeps for longer. 0: not now. */
-static uint64_t take_turn(struct dir_blobs *b, uint64_t age_s, uint64_t every_s)
-{
-	struct stat st;
-	if (fstatat(b->uploads_fd, TURN_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    !is_older(&st, every_s) &&
-	    (uint64_t)st.st_mtime <= loci__clock_epoch()) /* else the clock went back */
-		return 0;
-	loci__cleanup_close int fd = openat(b->uploads_fd, TURN_NAME,
-	                                    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, BLOB_MODE);
-	if (!age_s)
-		age_s = last_age(fd);
-	else if (fd >= 0)
-		leave_age(fd, age_s);
-	if (fd >= 0)
-		(void)futimens(fd, /* now= */ NULL);
-	return age_s;
-}
-
-/* Every name in uploads/, notes too, until fn says other than 0. */
-static int each_name(struct dir_blobs *b,
-                     int (*fn)(struct dir_blobs *b, const char *name, void *arg), void *arg,
-                     struct loci_error *err)
-{
-	loci__cleanup_close int fd = openat(b->uploads_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	loci__cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		return loci__err_sys(err, "list the upload sessions");
-	loci__steal_fd(&fd);
-	int rc = 0;
-	for (struct dirent *e; rc == 0 && (e = readdir(dir));)
-		rc = fn(b, e->d_name, arg);
-	return rc;
-}
-
-static bool is_session_name(const char *name)
-{
-	return name[0] != '.' && strlen(name) < LOCI_SESSION_NAME_MAX;
-}
-
-struct expiry {
-	uint64_t age_s;
-	int removed;
-};
-
-static int expire_one(struct dir_blobs *b, const char *name, void *arg)
-{
-	struct expiry *x = arg;
-	if (name[0] == '.')
-		expire_note(b, name, x->age_s);
-	else if (is_session_name(name) &&
-	         dir_session_remove(&b->base, name, x->age_s, /* err= */ NULL) == 0)
-		x->removed++;
-	return 0;
-}
-
-static int dir_session_expire(struct loci_blobs *base, uint64_t age_s, uint64_t every_s,
-                              struct loci_error *err)
-{
-	struct expiry x = {.age_s = take_turn(dir_of(base), age_s, every_s)};
-	int rc = x.age_s ? each_name(dir_of(base), expire_one, &x, err) : 0;
-	return rc < 0 ? rc : x.removed;
-}
-
-/* ---- listing --------------------------------------------------------------------------------- */
-
-struct listing {
-	loci_session_fn fn;
-	void *arg;
-};
-
-static int list_one(struct dir_blobs *b, const char *name, void *arg)
-{
-	const struct listing *l = arg;
-	struct stat st;
-	if (!is_session_name(name) || fstatat(b->uploads_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISREG(st.st_mode))
-		return 0;
-	const struct loci_session_info info = {
-	        .name = name, .size = (uint64_t)st.st_size, .written = (uint64_t)st.st_mtime};
-	return l->fn(l->arg, &info) ? LOCI_E_CALLBACK : 0;
-}
-
-static int dir_session_foreach(struct loci_blobs *base, loci_session_fn fn, void *arg,
-                               struct loci_error *err)
-{
-	struct listing l = {fn, arg};
-	int rc = each_name(dir_of(base), list_one, &l, err);
-	return rc == LOCI_E_CALLBACK ? loci__err_set(err, rc, "stopped by the callback") : rc;
-}
-
-/* Shared, so that two who look do not see each other; a taker tries again (lock). */
-static bool dir_session_is_held(struct loci_blobs *base, const char *name)
-{
-	loci__cleanup_close int fd =
-	        openat(dir_of(base)->uploads_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-	if (fd >= 0)
-		flock(fd, LOCK_UN); /* by hand: see session_free */
-	return held;
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static void dir_close(struct loci_blobs *base)
 {
-	struct dir_blobs *b = dir_of(base);
+	struct dir_blobs *b = loci__dir_of(base);
 	loci__close_fd(&b->uploads_fd);
-	for (int alg = 0; alg < ALGS; alg++)
+	for (int alg = 0; alg < LOCI_DIR_ALGS; alg++)
 		loci__close_fd(&b->alg_fd[alg]);
 	free(b);
 }
@@ -812,13 +564,13 @@ static const struct loci_blobs_ops dir_ops = {
         .session_cut = dir_session_cut,
         .session_publish = dir_session_publish,
         .session_close = dir_session_close,
-        .note_put = dir_note_put,
-        .note_get = dir_note_get,
-        .note_drop = dir_note_drop,
-        .session_foreach = dir_session_foreach,
-        .session_is_held = dir_session_is_held,
-        .session_remove = dir_session_remove,
-        .session_expire = dir_session_expire,
+        .note_put = loci__dir_note_put,
+        .note_get = loci__dir_note_get,
+        .note_drop = loci__dir_note_drop,
+        .session_foreach = loci__dir_session_foreach,
+        .session_is_held = loci__dir_session_is_held,
+        .session_remove = loci__dir_session_remove,
+        .session_expire = loci__dir_session_expire,
 };
 
 static int open_dirs(struct dir_blobs *b, int dirfd, struct loci_error *err)
@@ -827,7 +579,7 @@ static int open_dirs(struct dir_blobs *b, int dirfd, struct loci_error *err)
 	int rc = loci__mkdirs_open(dirfd, "uploads", DIR_MODE, &b->uploads_fd, err);
 	if (rc == 0)
 		rc = loci__mkdirs_open(dirfd, "blobs", DIR_MODE, &blobs_fd, err);
-	for (int alg = 1; rc == 0 && alg < ALGS; alg++)
+	for (int alg = 1; rc == 0 && alg < LOCI_DIR_ALGS; alg++)
 		rc = loci__mkdirs_open(blobs_fd, loci_digest_alg_name(alg), DIR_MODE,
 		                       &b->alg_fd[alg], err);
 	return rc;
@@ -840,7 +592,7 @@ int loci__blobs_dir_open(int dirfd, struct loci_blobs **ret, struct loci_error *
 		return loci__err_nomem(err);
 	b->base.ops = &dir_ops;
 	b->uploads_fd = -1;
-	for (int alg = 0; alg < ALGS; alg++)
+	for (int alg = 0; alg < LOCI_DIR_ALGS; alg++)
 		b->alg_fd[alg] = -1;
 	int rc = open_dirs(b, dirfd, err);
 	if (rc < 0) {

@@ -395,7 +395,7 @@ static void test_old_sessions_go_at_open(void **state)
 	loci_upload_close(up, true);
 }
 
-/* Killed between the rename of a session and the removal of its note. */
+/* Killed between the rename of a session, where there are no links, and the removal of its note. */
 static void test_notes_without_a_session_go(void **state)
 {
 	struct fixture *f = *state;
