@@ -39,6 +39,7 @@ struct loci_ociregistry_settings {
 	unsigned gc_share;
 	/* limits */
 	uint64_t max_uploads, max_upload_bytes;
+	struct loci_string_list quotas;
 	struct {
 		bool dry_run;
 		uint64_t older_than_ms, wait_ms;
@@ -63,6 +64,10 @@ struct loci_ociregistry_settings {
 	struct {
 		bool dry_run;
 	} retention;
+	struct {
+		int format; /* enum loci_ociregistry_format */
+		bool dry_run;
+	} repo;
 	/* read-only */
 	char *reason;
 	struct {
@@ -97,6 +102,16 @@ struct loci_registry_opts loci__ociregistry_registry_opts(const struct loci_ocir
 int loci__ociregistry_open_existing_store(const struct loci_invocation *inv,
                                           struct loci_store **ret, struct loci_error *err);
 
+/* "PATH=SIZE": the length of the path, and the bytes. USAGE. */
+int loci__ociregistry_parse_quota(const char *text, size_t *ret_path_n, uint64_t *ret_bytes,
+                                  struct loci_error *err);
+/* limits.quota, from the next write on. */
+int loci__ociregistry_set_quotas(const struct loci_ociregistry_settings *s,
+                                 struct loci_store *store, struct loci_error *err);
+
+extern const struct loci_option loci__ociregistry_repo_options[];
+int loci__ociregistry_repo(const struct loci_invocation *inv, struct loci_error *err);
+
 extern const struct loci_option loci__ociregistry_retention_options[];
 int loci__ociregistry_retention(const struct loci_invocation *inv, struct loci_error *err);
 /* Applies the rules of the settings and prints what goes. */
@@ -122,7 +137,8 @@ int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_erro
 int loci__ociregistry_export(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_scrub(const struct loci_invocation *inv, struct loci_error *err);
 /* On SIGHUP: reads file and environment again and applies what may change. */
-void loci__ociregistry_reload(const struct loci_invocation *inv, struct loci_registry *registry);
+void loci__ociregistry_reload(const struct loci_invocation *inv, struct loci_store *store,
+                              struct loci_registry *registry);
 
 extern const struct loci_option loci__ociregistry_read_only_options[];
 int loci__ociregistry_read_only(const struct loci_invocation *inv, struct loci_error *err);

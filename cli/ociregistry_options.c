@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The options of ociregistry: one row each makes flag, environment, file, help and man page. */
 #include "cli/ociregistry.h"
+#include "conf/value.h"
 #include "core/base/cursor.h"
 #include "core/base/err.h"
 #include "loci/notify.h"
+#include "loci/quota.h"
 #include "loci/retention.h"
 
 #include <string.h>
@@ -36,6 +38,31 @@ static int check_retention(const char *rule, struct loci_error *err)
 	else if (err)
 		err->code = LOCI_E_USAGE;
 	return rc < 0 ? LOCI_E_USAGE : 0;
+}
+
+int loci__ociregistry_parse_quota(const char *text, size_t *ret_path_n, uint64_t *ret_bytes,
+                                  struct loci_error *err)
+{
+	static const struct loci_option size = {LOCI_OPT_SIZE(struct loci_quota, bytes)};
+	struct loci_error why;
+	const char *sign = strchr(text, '=');
+	size_t n = sign ? (size_t)(sign - text) : 0;
+	size_t name_n = n > 0 && text[n - 1] == '/' ? n - 1 : n;
+	if (!sign || (name_n && !loci_repo_is_valid(text, name_n)))
+		return loci__err_set(
+		        err, LOCI_E_USAGE,
+		        "'%.300s': expected PATH=SIZE ('team/=10GiB', '/=1TiB' for all)", text);
+	if (loci__option_value_parse(&size, sign + 1, ret_bytes, &why) < 0)
+		return loci__err_set(err, LOCI_E_USAGE, "'%.300s': %s", text, why.msg);
+	*ret_path_n = n;
+	return 0;
+}
+
+static int check_quota(const char *text, struct loci_error *err)
+{
+	size_t n;
+	uint64_t bytes;
+	return loci__ociregistry_parse_quota(text, &n, &bytes, err);
 }
 
 static const struct loci_option_word durabilities[] = {
@@ -223,5 +250,10 @@ const struct loci_option loci__ociregistry_options[] = {
         {LOCI_OPT_NUMBER(S, notify_rejects_max), .key = "notify.rejects-max",
          .flag = "notify-rejects-max", .value = "5", .min = 1, .max = 1000,
          .help = "Give an event up after it was refused so often with 400, 413, 415 or 422"},
+        {LOCI_OPT_LIST(S, quotas), .key = "limits.quota", .flag = "quota", .metavar = "PATH=SIZE",
+         .check = check_quota,
+         .help = "Let the repositories at a path and below it hold so many bytes at most; repeat "
+                 "for more, all that fit count",
+         .flags = LOCI_OPTION_RELOADS},
         {0},
 };

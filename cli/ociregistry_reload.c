@@ -29,23 +29,24 @@ static void on_changed(void *arg, const struct loci_option *row, bool adopted, c
 	                 sizeof(fields) / sizeof(fields[0]));
 }
 
-static int apply(const struct loci_invocation *now, struct loci_registry *registry,
-                 struct loci_error *err)
+static int apply(const struct loci_invocation *now, struct loci_store *store,
+                 struct loci_registry *registry, struct loci_error *err)
 {
 	const struct loci_registry_opts o =
 	        loci__ociregistry_registry_opts(now->settings, &now->sink->log);
-	return loci_registry_reconfigure(registry, &o, err);
+	int r = loci_registry_reconfigure(registry, &o, err);
+	return r < 0 ? r : loci__ociregistry_set_quotas(now->settings, store, err);
 }
 
-static int reload(const struct loci_invocation *inv, struct loci_registry *registry,
-                  struct report *report, struct loci_error *err)
+static int reload(const struct loci_invocation *inv, struct loci_store *store,
+                  struct loci_registry *registry, struct report *report, struct loci_error *err)
 {
 	const struct loci_invocation *now;
 	const struct loci_options_adoption how = {.changed = on_changed, .arg = report};
 	int r = loci__invocation_reread(inv, &now, err);
 	if (r < 0)
 		return r;
-	r = apply(now, registry, err);
+	r = apply(now, store, registry, err);
 	if (r == 0)
 		r = loci__options_adopt(inv->options, now->options, &how, err);
 	if (r == 0)
@@ -54,11 +55,12 @@ static int reload(const struct loci_invocation *inv, struct loci_registry *regis
 	return r;
 }
 
-void loci__ociregistry_reload(const struct loci_invocation *inv, struct loci_registry *registry)
+void loci__ociregistry_reload(const struct loci_invocation *inv, struct loci_store *store,
+                              struct loci_registry *registry)
 {
 	struct report report = {.log = inv->log};
 	struct loci_error err;
-	if (reload(inv, registry, &report, &err) < 0)
+	if (reload(inv, store, registry, &report, &err) < 0)
 		loci__log_error(inv->log, LOCI_LOG_ERROR, COMPONENT, "SIGHUP: nothing was changed",
 		                &err);
 	else

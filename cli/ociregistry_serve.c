@@ -200,7 +200,8 @@ static void *run_server(void *arg)
 
 /* Until the server's thread has ended: the first SIGTERM or SIGINT drains, the second leaves. */
 static int wait_for_end(const int *signals, struct running *run, const struct loci_invocation *inv,
-                        struct loci_registry *registry, struct loci_error *err)
+                        struct loci_store *store, struct loci_registry *registry,
+                        struct loci_error *err)
 {
 	bool stopping = false;
 	while (!atomic_load(&run->ended)) {
@@ -211,7 +212,7 @@ static int wait_for_end(const int *signals, struct running *run, const struct lo
 		if (signo == SIGNAL_ENDED)
 			continue;
 		if (signo == SIGHUP) {
-			loci__ociregistry_reload(inv, registry);
+			loci__ociregistry_reload(inv, store, registry);
 			continue;
 		}
 		if (stopping)
@@ -267,6 +268,7 @@ int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error
 	raise_open_files();
 	if ((r = loci__signals_block(signals, err)) < 0 ||
 	    (r = loci__ociregistry_open_store(inv, &store, err)) < 0 ||
+	    (r = loci__ociregistry_set_quotas(s, store, err)) < 0 ||
 	    (r = make_registry(s, inv->log, store, &registry, err)) < 0 ||
 	    (r = loci__ociregistry_notify_new(inv, store, registry, &notify, err)) < 0 ||
 	    (r = loci_notify_start(notify, err)) < 0 ||
@@ -283,7 +285,7 @@ int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error
 	if (loci_store_is_frozen(store))
 		loci__log(inv->log, LOCI_LOG_WARN, COMPONENT,
 		          "the store is marked read-only: see `ociregistry read-only status`");
-	r = wait_for_end(signals, &run, inv, registry, err);
+	r = wait_for_end(signals, &run, inv, store, registry, err);
 	loci_http_server_stop(server);
 	pthread_join(thread, NULL);
 	if (r < 0)

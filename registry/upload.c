@@ -6,6 +6,7 @@
 #include "registry/upload.h"
 
 #include "core/base/err.h"
+#include "loci/quota.h"
 #include "registry/handlers.h"
 #include "registry/problem.h"
 
@@ -32,14 +33,30 @@ static void fail_session(const struct loci__rq *rq, struct loci__rs *rs, struct 
 	fail(rq, rs, err);
 }
 
-/* Refuses a body that cannot fit before it is sent. */
-static bool check_size(const struct loci__rq *rq, uint64_t offset, struct loci__rs *rs)
+/* Beyond a quota nothing may come but what the repository has. */
+static bool check_quota(const struct loci__rq *rq, uint64_t bytes, const struct loci_digest *d,
+                        struct loci__rs *rs)
+{
+	struct loci_error err;
+	uint64_t size;
+	if (loci_quota_check(rq->reg->store, rq->name, bytes, &err) == 0 ||
+	    (d->alg && loci_blob_stat(rq->reg->store, rq->name, d, &size, NULL) == 0))
+		return true;
+	fail(rq, rs, &err);
+	return false;
+}
+
+/* Refuses a body that cannot fit before it is sent. d: what it becomes; alg 0: nobody knows. */
+static bool check_size(const struct loci__rq *rq, uint64_t offset, const struct loci_digest *d,
+                       struct loci__rs *rs)
 {
 	struct loci_error err;
 	uint64_t max = rq->reg->max_upload_size;
 	uint64_t n = rq->http->body_length;
-	if (n == LOCI_BODY_UNKNOWN || (offset <= max && n <= max - offset))
+	if (n == LOCI_BODY_UNKNOWN)
 		return true;
+	if (offset <= max && n <= max - offset)
+		return check_quota(rq, offset + n, d, rs);
 	loci__err_set(&err, LOCI_E_TOO_LARGE, "upload: blob is larger than %" PRIu64 " bytes", max);
 	fail(rq, rs, &err);
 	return false;
@@ -67,7 +84,7 @@ static void post_whole(const struct loci__rq *rq, const char *digest, struct loc
 	                                   .discard_on_abort = true};
 	struct loci_upload *up;
 	struct loci_error err;
-	if (!loci__rq_parse_digest(rq, digest, &o.digest, rs) || !check_size(rq, 0, rs))
+	if (!loci__rq_parse_digest(rq, digest, &o.digest, rs) || !check_size(rq, 0, &o.digest, rs))
 		return;
 	if (loci_upload_begin(rq->reg->store, rq->name, o.digest.alg, &up, &err) < 0)
 		fail_begin(rq, rs, &err);
@@ -240,7 +257,7 @@ static void resume(const struct loci__rq *rq, struct loci__upload_sink_opts *o, 
 		return;
 	}
 	uint64_t offset = loci_upload_offset(up);
-	if (check_chunk(rq, offset, &o->expected, rs) && check_size(rq, offset, rs))
+	if (check_chunk(rq, offset, &o->expected, rs) && check_size(rq, offset, &o->digest, rs))
 		receive(rq, up, o, rs);
 	else
 		loci_upload_close(up, /* discard= */ false);

@@ -2,6 +2,7 @@
 #include "registry/upload.h"
 
 #include "core/base/err.h"
+#include "loci/quota.h"
 #include "registry/problem.h"
 
 #include <inttypes.h>
@@ -15,6 +16,7 @@ struct upload_sink {
 	struct loci_upload *up;
 	struct loci__upload_sink_opts o;
 	uint64_t received;
+	uint64_t room; /* bytes that the blob may have by the quotas, as last looked at */
 	char repo[LOCI_REPO_MAX + 1];
 	char id[LOCI_UPLOAD_ID_MAX];
 };
@@ -42,6 +44,25 @@ static int fail(struct upload_sink *s, struct loci__rs *rs, const struct loci_er
 	return err->code;
 }
 
+/* Whether the blob may grow to so many bytes; what does not fit is forgotten, so that it does not
+ * lie there beyond the quota. */
+static int check_room(struct upload_sink *s, uint64_t bytes, struct loci_error *err)
+{
+	uint64_t size;
+	if (bytes <= s->room)
+		return 0;
+	int rc = loci_quota_check(s->reg->store, s->repo, bytes, err);
+	if (rc < 0 && s->o.digest.alg &&
+	    loci_blob_stat(s->reg->store, s->repo, &s->o.digest, &size, NULL) == 0) {
+		s->room = UINT64_MAX; /* it is there: nothing comes of it */
+		return 0;
+	}
+	if (rc == 0)
+		rc = loci_quota_room(s->reg->store, s->repo, &s->room, err);
+	s->o.discard_on_abort |= rc == LOCI_E_DENIED;
+	return rc;
+}
+
 static int upload_write(struct loci_http_sink *sink, const void *p, size_t n, struct loci__rs *rs)
 {
 	struct upload_sink *s = (struct upload_sink *)sink;
@@ -59,7 +80,7 @@ static int upload_write(struct loci_http_sink *sink, const void *p, size_t n, st
 		              s->reg->max_upload_size);
 		return fail(s, rs, &err);
 	}
-	if (loci_upload_write(s->up, p, n, &err) < 0)
+	if (check_room(s, offset + n, &err) < 0 || loci_upload_write(s->up, p, n, &err) < 0)
 		return fail(s, rs, &err);
 	s->received += n;
 	return 0;
@@ -82,7 +103,7 @@ static void commit(struct upload_sink *s, struct loci__rs *rs)
 	int r = loci_upload_commit(s->up, &s->o.digest, &err);
 	s->up = NULL; /* gone in every case */
 	if (r < 0) {
-		if (s->o.discard_on_abort)
+		if (s->o.discard_on_abort || r == LOCI_E_DENIED)
 			forget_session(s);
 		loci__problem_late(s->reg, rs, LOCI_ABOUT_UPLOAD, &err, digest);
 		return;
@@ -135,6 +156,8 @@ struct loci_http_sink *loci__upload_sink_new(const struct loci__rq *rq, struct l
 	s->up = take_up;
 	s->o = *o;
 	memcpy(s->repo, rq->name, sizeof(s->repo));
+	if (loci_quota_room(rq->reg->store, rq->name, &s->room, /* err= */ NULL) < 0)
+		s->room = 0; /* then it is looked at with the first bytes */
 	snprintf(s->id, sizeof(s->id), "%s", loci_upload_id(take_up));
 	return &s->base;
 }

@@ -10,6 +10,7 @@
 
 #include "core/base/err.h"
 #include "core/store/link_row.h"
+#include "core/store/quota.h"
 #include "core/store/usage.h"
 
 #include <string.h>
@@ -189,6 +190,8 @@ static int mount_op(struct loci__txn *t, void *arg, struct loci_error *err)
 	struct loci__blob_row row;
 	struct loci__lease lease;
 	int rc = find(t, o->from, o->digest, &row, &lease, err);
+	if (rc == 0)
+		rc = loci__quota_check_blob(t, o->repo, o->digest, row.size, err);
 	if (rc == 0)
 		rc = loci__blob_link(t, o->repo, o->digest, o->lease_until, err);
 	if (rc < 0)

@@ -8,6 +8,7 @@
 #include "core/store/link_row.h"
 #include "core/store/manifest_row.h"
 #include "core/store/pulled.h"
+#include "core/store/quota.h"
 #include "core/store/store.h"
 #include "core/store/usage.h"
 
@@ -291,6 +292,8 @@ static int check_op(struct loci__txn *t, struct put_op *o, struct loci_error *er
 		rc = check_fixed(t, o, err);
 	if (rc == 0 && !(o->put->flags & LOCI_MANIFEST_PUT_SPARSE))
 		rc = foreach_ref(t, o, require, err);
+	if (rc == 0)
+		rc = loci__quota_check_manifest(t, o->repo, &o->digest, o->put->n, err);
 	return rc;
 }
 

@@ -165,6 +165,7 @@ static void shared_free(struct loci__shared *sh)
 	loci__writer_free(sh->writer);
 	loci__lease_cache_free(sh->leases);
 	loci__pull_cache_free(sh->pulls);
+	loci__quotas_free(sh->quotas);
 	loci__session_count_free(sh->session_count);
 	loci__guard_free(sh->guard);
 	if (sh->blobs)
@@ -259,8 +260,12 @@ static int shared_start(struct loci__shared *sh, const char *dir,
 	get_boot_id(sh, sys);
 	sh->leases = loci__lease_cache_new();
 	sh->pulls = loci__pull_cache_new();
+	sh->quotas = loci__quotas_new();
+	if (sh->quotas)
+		loci__writer_set_quotas(sh->writer, sh->quotas);
 	sh->session_count = loci__session_count_new(sh->blobs);
-	return sh->leases && sh->pulls && sh->session_count ? 0 : loci__err_nomem(err);
+	return sh->leases && sh->pulls && sh->quotas && sh->session_count ? 0
+	                                                                  : loci__err_nomem(err);
 }
 
 /* What dead processes left behind; never a reason not to open. */

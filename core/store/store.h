@@ -10,6 +10,7 @@
 #include "core/store/guard.h"
 #include "core/store/lease.h"
 #include "core/store/pulled.h"
+#include "core/store/quota.h"
 #include "core/store/session_count.h"
 #include "core/store/session_note.h"
 #include "core/store/txn.h"
@@ -31,6 +32,7 @@ struct loci__shared {
 	struct loci__lease_cache *leases;
 	struct loci__guard *guard;
 	struct loci__pull_cache *pulls;
+	struct loci__quotas *quotas;
 	struct loci__session_count *session_count;
 	char boot[LOCI_BOOT_ID_MAX]; /* of this kernel; "": not known */
 	unsigned char *alive;        /* a page that reads 0 in a forked child */

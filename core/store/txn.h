@@ -13,12 +13,14 @@
 #include "loci/sys/index.h"
 
 struct loci_origin;
+struct loci__quota_list;
 
 struct loci__txn {
 	struct loci_index_txn *t;
-	bool wrote;                       /* since the current operation began */
-	const struct loci_origin *origin; /* who asks for the current operation, or NULL */
-	bool has_events;                  /* to be told of after the commit */
+	bool wrote;                            /* since the current operation began */
+	const struct loci_origin *origin;      /* who asks for the current operation, or NULL */
+	bool has_events;                       /* to be told of after the commit */
+	const struct loci__quota_list *quotas; /* of the batch, or NULL */
 	int damaged; /* first failure of the engine, which the whole transaction shares */
 	struct loci_error err;
 };

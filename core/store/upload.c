@@ -20,6 +20,7 @@
 #include "core/base/hex.h"
 #include "core/base/rand.h"
 #include "core/store/event.h"
+#include "core/store/quota.h"
 
 #include <string.h>
 
@@ -317,6 +318,9 @@ static int commit_op(struct loci__txn *t, void *arg, struct loci_error *err)
 		return rc;
 	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
 		return rc;
+	int allowed = loci__quota_check_blob(t, o->repo, o->digest, o->row.size, err);
+	if (allowed < 0)
+		return allowed;
 	if (o->published) {
 		/* The first time stays; flags and size are those of the file that is there now. */
 		struct loci__blob_row fresh = o->row;
@@ -375,9 +379,12 @@ static int make_visible(struct loci_upload *up, const struct loci_digest *d, str
 		if (rc != LOCI_E_NOT_FOUND)
 			return rc;
 	}
+	int rc = loci__quota_check_early(st, o.repo, d, up->offset, err);
+	if (rc < 0)
+		return rc;
 	/* From the link to the row the file is an orphan to whoever looks: the guard keeps
 	 * garbage collection away. */
-	int rc = loci__guard_enter(st->sh->guard, d, err);
+	rc = loci__guard_enter(st->sh->guard, d, err);
 	if (rc < 0)
 		return rc;
 	rc = publish(up, d, err);

@@ -118,8 +118,7 @@ int loci__usage_change(struct loci__txn *t, const char *repo, const struct loci_
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Takes the slash at the end off; "" stays. */
-static int path_of(const char *given, struct loci_slice *ret, struct loci_error *err)
+int loci__usage_path(const char *given, struct loci_slice *ret, struct loci_error *err)
 {
 	size_t n = given ? strlen(given) : 0;
 	if (n > 0 && given[n - 1] == '/')
@@ -138,7 +137,7 @@ int loci_usage_get(struct loci_store *st, const char *path, struct loci_usage *r
 	struct loci_slice p;
 	int rc = loci__store_check(st, err);
 	if (rc == 0)
-		rc = path_of(path, &p, err);
+		rc = loci__usage_path(path, &p, err);
 	if (rc == 0)
 		rc = loci__read_begin(st->sh->index, &t, err);
 	if (rc == 0)
@@ -244,7 +243,7 @@ int loci_usage_foreach(struct loci_store *st, const char *path, const char *afte
 	struct walk w = {0};
 	int rc = loci__store_check(st, err);
 	if (rc == 0)
-		rc = path_of(path, &w.path, err);
+		rc = loci__usage_path(path, &w.path, err);
 	if (rc == 0 && after)
 		rc = loci__check_repo(after, err);
 	if (rc < 0)

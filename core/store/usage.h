@@ -28,6 +28,9 @@ struct loci__usage_row {
 int loci__usage_row_get(struct loci__txn *t, struct loci_slice path, struct loci__usage_row *ret,
                         struct loci_error *err);
 
+/* A path as people write it, without the slash at its end; INVALID. */
+int loci__usage_path(const char *given, struct loci_slice *ret, struct loci_error *err);
+
 /* An operation of the writer: forgets all rows and counts them anew. No argument. */
 int loci__usage_recount_op(struct loci__txn *t, void *unused, struct loci_error *err);
 

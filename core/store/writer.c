@@ -6,6 +6,7 @@
 #include "core/base/histogram.h"
 #include "core/base/thread.h"
 #include "core/store/event.h"
+#include "core/store/quota.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -42,6 +43,7 @@ struct loci__writer {
 	pthread_t thread;
 	uint64_t upkeep_at;
 	struct loci__bell *bell;
+	struct loci__quotas *quotas; /* or NULL */
 	/* for those who watch */
 	atomic_uint_fast64_t n_queued;
 	struct loci__histogram batches;
@@ -100,7 +102,9 @@ static enum outcome run_once(struct loci__writer *w, bool durable, struct op *op
 		fail_all(ops, rc, &err);
 		return DONE;
 	}
+	t.quotas = w->quotas ? loci__quotas_get(w->quotas) : NULL;
 	enum outcome outcome = run_ops(&t, ops);
+	loci__quotas_put(w->quotas, t.quotas);
 	if (outcome != DONE || t.damaged) {
 		ix_ops->abort(t.t);
 		if (outcome == DONE)
@@ -274,6 +278,11 @@ int loci__writer_post(struct loci__writer *w, loci__op_fn fn, void *take_arg,
 	if (rc < 0)
 		free(o);
 	return rc;
+}
+
+void loci__writer_set_quotas(struct loci__writer *w, struct loci__quotas *quotas)
+{
+	w->quotas = quotas;
 }
 
 struct loci__bell *loci__writer_bell(const struct loci__writer *w)

@@ -26,6 +26,9 @@ struct loci__guard {
 
 int loci__writer_new(struct loci_index *ix, struct loci__guard guard, struct loci__writer **ret,
                      struct loci_error *err);
+struct loci__quotas;
+/* Before the first write: its transactions see what is in there then. */
+void loci__writer_set_quotas(struct loci__writer *w, struct loci__quotas *quotas);
 /* Runs what is queued, then ends the thread. Nobody may wait in _run. */
 void loci__writer_free(struct loci__writer *w);
 

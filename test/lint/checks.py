@@ -37,7 +37,7 @@ OWNER_OF_PUBLIC = {
     "api": "base", "error": "base", "log": "base", "version": "base", "histogram": "base",
     "digest": "spec", "ref": "spec", "manifest": "spec", "image_config": "spec", "io": "spec",
     "store": "store", "gc": "store", "scrub": "store", "stats": "store", "event": "store", "usage": "store",
-    "inventory": "store",
+    "inventory": "store", "quota": "store",
     "registry": "registry", "registry_http": "registry", "metrics": "registry",
     "retention": "registry",
     "transfer": "registry", "upkeep": "registry", "pull": "puller", "push": "puller",

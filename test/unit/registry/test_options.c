@@ -36,11 +36,31 @@ static void test_retention(void **state)
 	assert_int_equal(err.code, LOCI_E_USAGE);
 }
 
+static void test_quota(void **state)
+{
+	static const char *const bad[] = {
+	        "",         "team",    "=",         "team=", "team=x", "Team=1",
+	        "team//=1", "/team=1", "team=1XiB", "a b=1", "team=-1"};
+	size_t n;
+	uint64_t bytes;
+	(void)state;
+	assert_int_equal(loci__ociregistry_parse_quota("team/=10GiB", &n, &bytes, NULL), 0);
+	assert_int_equal(n, 5);
+	assert_int_equal(bytes, (uint64_t)10 << 30);
+	assert_int_equal(check_quota("/=1TiB", NULL), 0);
+	assert_int_equal(check_quota("=1", NULL), 0);
+	assert_int_equal(check_quota("team/app=0", NULL), 0);
+	for (size_t i = 0; i < loci__array_len(bad); i++)
+		if (check_quota(bad[i], NULL) != LOCI_E_USAGE)
+			fail_msg("%s", bad[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_listen),
 	        cmocka_unit_test(test_retention),
+	        cmocka_unit_test(test_quota),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
