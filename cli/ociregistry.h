@@ -6,6 +6,8 @@
 #include "cli/program.h"
 #include "loci/registry.h"
 
+#include <pthread.h>
+
 struct loci_ociregistry_settings {
 	char *config;
 	char *store;
@@ -112,6 +114,25 @@ int loci__ociregistry_set_quotas(const struct loci_ociregistry_settings *s,
 extern const struct loci_option loci__ociregistry_repo_options[];
 int loci__ociregistry_repo(const struct loci_invocation *inv, struct loci_error *err);
 
+/* The rules of retention that a server applies; see ociregistry_rules.c. */
+struct loci_retention;
+struct loci_ociregistry_rules {
+	struct loci_store *store;
+	const struct loci_log *log;
+	pthread_mutex_t lock;
+	struct loci_retention *now;           /* NULL: none */
+	const struct loci_retention *running; /* what a run began with */
+};
+void loci__ociregistry_rules_init(struct loci_ociregistry_rules *r, struct loci_store *store,
+                                  const struct loci_log *log);
+void loci__ociregistry_rules_done(struct loci_ociregistry_rules *r);
+/* Those of the settings, from the next run on. */
+int loci__ociregistry_rules_set(struct loci_ociregistry_rules *r,
+                                const struct loci_ociregistry_settings *s, struct loci_error *err);
+/* A loci_upkeep_task_fn; arg: the rules. */
+int loci__ociregistry_rules_run(void *arg, bool (*is_canceled)(void *arg), void *cancel_arg,
+                                struct loci_error *err);
+
 extern const struct loci_option loci__ociregistry_retention_options[];
 int loci__ociregistry_retention(const struct loci_invocation *inv, struct loci_error *err);
 /* Applies the rules of the settings and prints what goes. */
@@ -137,8 +158,8 @@ int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_erro
 int loci__ociregistry_export(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_scrub(const struct loci_invocation *inv, struct loci_error *err);
 /* On SIGHUP: reads file and environment again and applies what may change. */
-void loci__ociregistry_reload(const struct loci_invocation *inv, struct loci_store *store,
-                              struct loci_registry *registry);
+void loci__ociregistry_reload(const struct loci_invocation *inv,
+                              struct loci_ociregistry_rules *rules, struct loci_registry *registry);
 
 extern const struct loci_option loci__ociregistry_read_only_options[];
 int loci__ociregistry_read_only(const struct loci_invocation *inv, struct loci_error *err);

@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "loci/gc.h"
+#include "loci/retention.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #define BUSY_POLL 200 /* ms */
 
 LOCI_DEFINE_CLEANUP(close_store, struct loci_store, loci_store_close)
+LOCI_DEFINE_CLEANUP(free_rules, struct loci_retention, loci_retention_free)
 
 static const struct loci_option_word formats[] = {
         {"table", LOCI_OCIREGISTRY_TABLE}, {"json", LOCI_OCIREGISTRY_JSON}, {0}};
@@ -151,13 +153,65 @@ static void print_summary(struct printer *p, const struct loci_gc_stats *stats)
 		print(p, &b);
 }
 
-/* ---- the command ----------------------------------------------------------------------------- */
-
 static bool is_interrupted(void *arg)
 {
 	const struct printer *p = arg;
 	return loci__signals_noted() || p->rc < 0;
 }
+
+/* ---- retention ------------------------------------------------------------------------------- */
+
+static void put_json_item(struct loci_buf *b, const struct loci_retention_item *i,
+                          const char *digest)
+{
+	loci__buf_printf(b, "{\"kind\":\"%s\",\"repository\":", i->tag ? "tag" : "untagged");
+	loci__buf_json_string(b, i->repo);
+	if (i->tag) {
+		loci__buf_puts(b, ",\"tag\":");
+		loci__buf_json_string(b, i->tag);
+	}
+	loci__buf_printf(b, ",\"digest\":\"%s\",\"bytes\":0,\"why\":", digest);
+	loci__buf_json_string(b, i->why);
+	loci__buf_putc(b, '}');
+}
+
+static void on_item(void *arg, const struct loci_retention_item *i)
+{
+	struct printer *p = arg;
+	struct loci_buf b loci__cleanup_buf = LOCI_BUF_INIT(TEXT_MAX);
+	char digest[LOCI_DIGEST_STR_MAX];
+	loci_digest_format(i->digest, digest);
+	if (is_json(p)) {
+		loci__buf_puts(&b, p->n ? ",\n  " : "\n  ");
+		put_json_item(&b, i, digest);
+	} else if (!p->quiet) {
+		loci__buf_printf(&b, "%-8s  %12d  %s%s%s  (%s)\n", i->tag ? "tag" : "untagged", 0,
+		                 i->repo, i->tag ? ":" : "@", i->tag ? i->tag : digest, i->why);
+	}
+	p->n++;
+	if (b.len || b.failed)
+		print(p, &b);
+}
+
+/* As a server does before each collection: what it lets go is collected once its lease is over. */
+static int retain(const S *s, struct loci_store *store, struct printer *p, struct loci_error *err)
+{
+	struct loci_retention *rules loci__cleanup(free_rules) = NULL;
+	const struct loci_retention_opts o = {
+	        .struct_size = sizeof(o),
+	        .flags = s->gc.dry_run ? LOCI_RETENTION_DRY_RUN : 0,
+	        .report = on_item,
+	        .report_arg = p,
+	        .is_canceled = is_interrupted,
+	        .cancel_arg = p,
+	};
+	if (s->retention_rules.n == 0)
+		return 0;
+	int rc = loci_retention_parse(s->retention_rules.v, s->retention_rules.n, &rules, err);
+	return rc < 0 ? rc : loci_retention_run(rules, store, &o, /* stats= */ NULL, err);
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static struct loci_gc_opts opts_of(const struct loci_invocation *inv, struct printer *p)
 {
@@ -210,7 +264,9 @@ int loci__ociregistry_gc(const struct loci_invocation *inv, struct loci_error *e
 		                  s->gc.dry_run ? "true" : "false");
 	if (rc < 0)
 		return rc;
-	rc = run(inv, store, &p, &stats, err);
+	rc = retain(s, store, &p, err);
+	if (rc == 0)
+		rc = run(inv, store, &p, &stats, err);
 	/* What was done until a failure is told, too. */
 	if (rc != LOCI_E_BUSY || is_json(&p))
 		print_summary(&p, &stats);

@@ -188,6 +188,11 @@ const struct loci_option loci__ociregistry_options[] = {
         {LOCI_OPT_SIZE(S, max_upload_bytes), .key = "limits.max-upload-bytes",
          .flag = "max-upload-bytes", .value = "0",
          .help = "Most bytes in open uploads, in the whole store; 0 is what the disk holds"},
+        {LOCI_OPT_LIST(S, quotas), .key = "limits.quota", .flag = "quota", .metavar = "PATH=SIZE",
+         .check = check_quota,
+         .help = "Let the repositories at a path and below it hold so many bytes at most; repeat "
+                 "for more, all that fit count",
+         .flags = LOCI_OPTION_RELOADS},
         {LOCI_OPT_NUMBER(S, requests_per_s), .key = "limits.requests-per-second",
          .flag = "requests-per-second", .value = "0", .flags = LOCI_OPTION_RELOADS,
          .help = "Most requests a second of a client (an IPv4 address or an IPv6 /64), others are "
@@ -250,10 +255,5 @@ const struct loci_option loci__ociregistry_options[] = {
         {LOCI_OPT_NUMBER(S, notify_rejects_max), .key = "notify.rejects-max",
          .flag = "notify-rejects-max", .value = "5", .min = 1, .max = 1000,
          .help = "Give an event up after it was refused so often with 400, 413, 415 or 422"},
-        {LOCI_OPT_LIST(S, quotas), .key = "limits.quota", .flag = "quota", .metavar = "PATH=SIZE",
-         .check = check_quota,
-         .help = "Let the repositories at a path and below it hold so many bytes at most; repeat "
-                 "for more, all that fit count",
-         .flags = LOCI_OPTION_RELOADS},
         {0},
 };

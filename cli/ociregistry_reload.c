@@ -29,16 +29,18 @@ static void on_changed(void *arg, const struct loci_option *row, bool adopted, c
 	                 sizeof(fields) / sizeof(fields[0]));
 }
 
-static int apply(const struct loci_invocation *now, struct loci_store *store,
+static int apply(const struct loci_invocation *now, struct loci_ociregistry_rules *rules,
                  struct loci_registry *registry, struct loci_error *err)
 {
 	const struct loci_registry_opts o =
 	        loci__ociregistry_registry_opts(now->settings, &now->sink->log);
 	int r = loci_registry_reconfigure(registry, &o, err);
-	return r < 0 ? r : loci__ociregistry_set_quotas(now->settings, store, err);
+	if (r == 0)
+		r = loci__ociregistry_rules_set(rules, now->settings, err);
+	return r < 0 ? r : loci__ociregistry_set_quotas(now->settings, rules->store, err);
 }
 
-static int reload(const struct loci_invocation *inv, struct loci_store *store,
+static int reload(const struct loci_invocation *inv, struct loci_ociregistry_rules *rules,
                   struct loci_registry *registry, struct report *report, struct loci_error *err)
 {
 	const struct loci_invocation *now;
@@ -46,7 +48,7 @@ static int reload(const struct loci_invocation *inv, struct loci_store *store,
 	int r = loci__invocation_reread(inv, &now, err);
 	if (r < 0)
 		return r;
-	r = apply(now, store, registry, err);
+	r = apply(now, rules, registry, err);
 	if (r == 0)
 		r = loci__options_adopt(inv->options, now->options, &how, err);
 	if (r == 0)
@@ -55,12 +57,12 @@ static int reload(const struct loci_invocation *inv, struct loci_store *store,
 	return r;
 }
 
-void loci__ociregistry_reload(const struct loci_invocation *inv, struct loci_store *store,
-                              struct loci_registry *registry)
+void loci__ociregistry_reload(const struct loci_invocation *inv,
+                              struct loci_ociregistry_rules *rules, struct loci_registry *registry)
 {
 	struct report report = {.log = inv->log};
 	struct loci_error err;
-	if (reload(inv, store, registry, &report, &err) < 0)
+	if (reload(inv, rules, registry, &report, &err) < 0)
 		loci__log_error(inv->log, LOCI_LOG_ERROR, COMPONENT, "SIGHUP: nothing was changed",
 		                &err);
 	else

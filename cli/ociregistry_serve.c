@@ -165,13 +165,16 @@ static int make_server_by_default(const struct loci_invocation *inv, struct loci
 }
 
 /* NULL when the configuration wants none. */
-static int start_upkeep(const S *s, const struct loci_log *log, struct loci_store *store,
-                        struct loci_upkeep **ret, struct loci_error *err)
+static int start_upkeep(const S *s, const struct loci_log *log,
+                        struct loci_ociregistry_rules *rules, struct loci_upkeep **ret,
+                        struct loci_error *err)
 {
 	const struct loci_upkeep_opts o = {
 	        .struct_size = sizeof(o),
-	        .store = store,
+	        .store = rules->store,
 	        .log = log,
+	        .before = loci__ociregistry_rules_run,
+	        .before_arg = rules,
 	        .interval_s = s->gc_interval_ms < 1000 ? 1 : s->gc_interval_ms / 1000,
 	        .grace_s = s->gc_grace_ms / 1000,
 	        .share = s->gc_share,
@@ -200,7 +203,7 @@ static void *run_server(void *arg)
 
 /* Until the server's thread has ended: the first SIGTERM or SIGINT drains, the second leaves. */
 static int wait_for_end(const int *signals, struct running *run, const struct loci_invocation *inv,
-                        struct loci_store *store, struct loci_registry *registry,
+                        struct loci_ociregistry_rules *rules, struct loci_registry *registry,
                         struct loci_error *err)
 {
 	bool stopping = false;
@@ -212,7 +215,7 @@ static int wait_for_end(const int *signals, struct running *run, const struct lo
 		if (signo == SIGNAL_ENDED)
 			continue;
 		if (signo == SIGHUP) {
-			loci__ociregistry_reload(inv, store, registry);
+			loci__ociregistry_reload(inv, rules, registry);
 			continue;
 		}
 		if (stopping)
@@ -262,18 +265,22 @@ int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error
 	struct loci_registry *registry loci__cleanup(free_registry) = NULL;
 	struct loci_notify *notify loci__cleanup(free_notify) = NULL;
 	struct loci_http_server *server loci__cleanup(free_server) = NULL;
+	struct loci_ociregistry_rules rules loci__cleanup(loci__ociregistry_rules_done) = {0};
 	struct loci_upkeep *upkeep loci__cleanup(stop_upkeep) = NULL;
 	int r;
 	loci__signals_ignore_pipe();
 	raise_open_files();
 	if ((r = loci__signals_block(signals, err)) < 0 ||
-	    (r = loci__ociregistry_open_store(inv, &store, err)) < 0 ||
+	    (r = loci__ociregistry_open_store(inv, &store, err)) < 0)
+		return r;
+	loci__ociregistry_rules_init(&rules, store, inv->log);
+	if ((r = loci__ociregistry_rules_set(&rules, s, err)) < 0 ||
 	    (r = loci__ociregistry_set_quotas(s, store, err)) < 0 ||
 	    (r = make_registry(s, inv->log, store, &registry, err)) < 0 ||
 	    (r = loci__ociregistry_notify_new(inv, store, registry, &notify, err)) < 0 ||
 	    (r = loci_notify_start(notify, err)) < 0 ||
 	    (r = make_server_by_default(inv, registry, &server, err)) < 0 ||
-	    (r = start_upkeep(s, inv->log, store, &upkeep, err)) < 0)
+	    (r = start_upkeep(s, inv->log, &rules, &upkeep, err)) < 0)
 		return r;
 	struct running run = {.server = server, .main_thread = pthread_self()};
 	pthread_t thread;
@@ -285,7 +292,7 @@ int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error
 	if (loci_store_is_frozen(store))
 		loci__log(inv->log, LOCI_LOG_WARN, COMPONENT,
 		          "the store is marked read-only: see `ociregistry read-only status`");
-	r = wait_for_end(signals, &run, inv, store, registry, err);
+	r = wait_for_end(signals, &run, inv, &rules, registry, err);
 	loci_http_server_stop(server);
 	pthread_join(thread, NULL);
 	if (r < 0)

@@ -4,10 +4,12 @@ running server, and what clients see afterwards."""
 
 import json
 import os
+import signal
 import subprocess
+import tempfile
 import unittest
 
-from ociregistry import DEADLINE, Registry
+from ociregistry import DEADLINE, Registry, until
 
 
 def retention(registry, *args, status=0):
@@ -16,6 +18,15 @@ def retention(registry, *args, status=0):
     if done.returncode != status:
         raise AssertionError("retention %s: %d, expected %d: %s" % (args, done.returncode, status, done.stderr))
     return done.stderr if status else done.stdout
+
+
+def command(registry, *args):
+    return subprocess.run([os.environ["OCIREGISTRY"], *args, "--store", registry.store], check=True,
+                          capture_output=True, text=True, timeout=DEADLINE, env=registry.env).stdout
+
+
+def repo_stats(registry):
+    return command(registry, "repo", "stats", "--format", "json")
 
 
 def tags(registry, repo):
@@ -67,6 +78,41 @@ class Pulls(unittest.TestCase):
             registry.expect(200, "GET", "/v2/a/manifests/used")
             self.assertIn("0 of 1 tags", retention(registry, "--retention", "**: keep-pulled=30d"))
             self.assertEqual(tags(registry, "a"), ["used"])
+
+
+class Server(unittest.TestCase):
+    def test_before_collections(self):
+        """The server applies its rules by itself, and those of a changed file after SIGHUP."""
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
+            def write(rule):
+                config.seek(0)
+                config.truncate()
+                config.write('retention:\n  rules: ["%s"]\n' % rule)
+                config.flush()
+            write("**: keep-tags=v* keep-untagged=0s")
+            with Registry("--config", config.name, "--gc-interval", "1s", "--gc-grace", "1s") as registry:
+                registry.push_image("a", "v1", layers=(b"one",))
+                registry.push_image("a", "x1", layers=(b"two",))
+                until("x1 is gone", lambda: tags(registry, "a") == ["v1"])
+                until("its manifest is gone", lambda: json.loads(repo_stats(registry))["manifests"] == 1)
+                write("**: keep-tags=x*")
+                registry.process.send_signal(signal.SIGHUP)
+                until("v1 is gone", lambda: json.loads(repo_stats(registry))["tags"] == 0)
+
+
+class Collection(unittest.TestCase):
+    def test_gc_applies_the_rules(self):
+        with Registry("--gc-interval", "0") as registry:
+            registry.push_image("a", "v1", layers=(b"one",))
+            registry.push_image("a", "x1", layers=(b"two",))
+            rule = ("--retention", "**: keep-tags=v* keep-untagged=0s")
+            told = json.loads(command(registry, "gc", "--dry-run", "--format", "json", *rule))
+            self.assertEqual([(o["kind"], o["tag"]) for o in told["objects"]], [("tag", "x1")])
+            self.assertEqual(tags(registry, "a"), ["v1", "x1"])
+            done = command(registry, "gc", *rule)
+            self.assertRegex(done, r"(?m)^tag +0 +a:x1 ")
+            self.assertRegex(done, r"(?m)^untagged +0 +a@sha256:")
+            self.assertEqual(tags(registry, "a"), ["v1"])
 
 
 if __name__ == "__main__":
