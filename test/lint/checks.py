@@ -245,4 +245,31 @@ def words(tree):
                 yield path, line_of(text, m.start()), "'%s': %s" % (m.group(), why)
 
 
-CHECKS = {f.__name__: f for f in (layers, banned, cloexec, spdx, lengths, names, words)}
+# ---- conformance: the page names tests that exist, and all of those that are made for it -----------------------------
+
+CONFORMANCE = "docs/conformance.md"
+CONFORMANCE_TESTS = "test/integration/registry/test_conformance_"
+_test_file = re.compile(r"^\| ([a-z-]+) \| (test/\S+) \|$", re.M)
+_test_name = re.compile(r"`([a-z-]+):(test_\w+)`")
+
+
+def conformance(tree):
+    text = tree.text(CONFORMANCE) if CONFORMANCE in tree.paths else ""
+    files = dict(_test_file.findall(text))
+    named = set()
+    for m in _test_name.finditer(text):
+        path = files.get(m.group(1))
+        named.add((path, m.group(2)))
+        if path not in tree.paths:
+            yield CONFORMANCE, line_of(text, m.start()), "%s: no such file" % m.group(1)
+        elif not re.search(r"\b(?:def|void) %s\(" % m.group(2), tree.text(path)):
+            yield CONFORMANCE, line_of(text, m.start()), "%s: there is no %s in it" % (path, m.group(2))
+    for path in tree.paths:
+        if not path.startswith(CONFORMANCE_TESTS):
+            continue
+        for m in re.finditer(r"^    def (test_\w+)\(", tree.text(path), re.M):
+            if (path, m.group(1)) not in named:
+                yield path, line_of(tree.text(path), m.start()), "%s is not in %s" % (m.group(1), CONFORMANCE)
+
+
+CHECKS = {f.__name__: f for f in (layers, banned, cloexec, spdx, lengths, names, words, conformance)}

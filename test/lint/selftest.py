@@ -64,6 +64,11 @@ ROWS = [
     ("words", "core/a.c", "/* TO" + "DO: all */\n", "do it"),
     ("words", "docs/a.md", "as in iss" + "ue 3\n", "stand alone"),
     ("words", "docs/a.md", "network/x framework/\n", None),
+    ("conformance", "docs/conformance.md", "| a | test/b.py |\n| `a:test_x` |\n", "a: no such file"),
+    ("conformance", "docs/conformance.md", "nothing is named here\n", None),
+    ("conformance", "test/integration/registry/test_conformance_x.py", "class X:\n    def test_y(self):\n",
+     "test_y is not in docs/conformance.md"),
+    ("conformance", "test/integration/registry/test_conformance_x.py", "class X:\n    def other(self):\n", None),
     ("format", "core/a.c", "int  x;\n", "clang-format"),
     ("format", "core/a.c", "int x;\n", None),
     ("headers", "include/loci/a.h", "size_t f(void);\n", "does not compile alone as c99"),
@@ -91,6 +96,17 @@ class Checks(unittest.TestCase):
         for row in ROWS:
             with self.subTest(row[:3]):
                 self.check(*row)
+
+    def test_conformance_over_two_files(self):
+        """A name is looked for in the file that it stands for."""
+        with tempfile.TemporaryDirectory() as root:
+            for path, text in (("docs/conformance.md", "| a | test/b.py |\n`a:test_here` `a:test_there`\n"),
+                               ("test/b.py", "def test_here():\n")):
+                os.makedirs(os.path.dirname(os.path.join(root, path)))
+                with open(os.path.join(root, path), "w") as f:
+                    f.write(text)
+            self.assertEqual(lint.run(root, ["conformance"]),
+                             ["docs/conformance.md:2: test/b.py: there is no test_there in it (conformance)"])
 
     def test_every_check_has_rows_of_both_kinds(self):
         for name in lint.ALL:

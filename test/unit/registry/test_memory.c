@@ -48,18 +48,21 @@ struct plain {
 	const char *target;
 	const char *body;
 	int status; /* when memory is not out */
+	struct loci_http_header header;
 };
 
 /* The status, 0 without any response. */
 static int request(struct fixture *f, const struct plain *p)
 {
-	const struct loci_http_header type = {"content-type", LOCI_MEDIA_OCI_MANIFEST};
+	const struct loci_http_header headers[] = {{"content-type", LOCI_MEDIA_OCI_MANIFEST},
+	                                           p->header};
 	const struct loci_http_request rq = {
 	        .struct_size = sizeof(rq),
 	        .method = p->method,
 	        .target = p->target,
-	        .headers = &type,
-	        .n_headers = 1,
+	        .headers = headers,
+	        .n_headers = p->header.name ? 2 : 1,
+	        .takes_parts = true,
 	        .body_length = p->body ? strlen(p->body) : 0,
 	};
 	struct loci_http_response *rs = loci_registry_handle(f->registry, &rq);
@@ -112,7 +115,25 @@ static void test_every_allocation(void **state)
 	             "\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":2}}",
 	             LOCI_MEDIA_OCI_MANIFEST, LOCI_MEDIA_OCI_EMPTY, push_blob(&f, "a/b", "{}", 2),
 	             LOCI_MEDIA_OCI_MANIFEST, image);
+	static char long_blob[3000];
+	memset(long_blob, 'x', sizeof(long_blob));
+	const char *tagged = text("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\","
+	                          "\"digest\":\"%s\",\"size\":2},\"layers\":[],\"subject\":{"
+	                          "\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":2}}",
+	                          sha256_of("{}", 2), LOCI_MEDIA_OCI_MANIFEST, image);
+	push_manifest(&f, "a/b", NULL, "application/vnd.example+json", tagged);
+	push_manifest(&f, "a/b", text("sha256-%s", image + 7), LOCI_MEDIA_OCI_INDEX,
+	              text("{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"%s\",\"digest\":"
+	                   "\"%s\",\"size\":9}]}",
+	                   LOCI_MEDIA_OCI_MANIFEST, sha256_of(tagged, strlen(tagged))));
 	const struct plain requests[] = {
+	        {"GET",
+	         text("/v2/a/b/blobs/%s", push_blob(&f, "a/b", long_blob, sizeof(long_blob))),
+	         NULL,
+	         206,
+	         {"range", "bytes=0-9,2000-"}},
+	        {"PUT", "/v2/a/b/manifests/guarded", manifest, 201, {"if-none-match", "\"other\""}},
+	        {"DELETE", "/v2/a/b/manifests/guarded", NULL, 412, {"if-match", "\"other\""}},
 	        {"GET", "/v2/", NULL, 200},
 	        {"GET", "/v2/a/b/manifests/v1", NULL, 200},
 	        {"GET", "/v2/a/b/manifests/v2", NULL, 404},
