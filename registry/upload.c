@@ -131,13 +131,12 @@ static int pick_source(void *arg, const char *repo)
 	return 1;
 }
 
-/* A blob of any repository, as far as its client may know of it. */
+/* A blob of any repository, as far as its client may know of it. One of no repository is nobody's
+ * to mount: it was pulled for this machine, or deleted. */
 static int mount_from_anywhere(const struct loci__rq *rq, const struct loci_digest *d,
                                struct loci_error *err)
 {
 	struct source source = {.rq = rq};
-	if (!rq->reg->may_read)
-		return loci_blob_mount(rq->reg->store, /* from= */ NULL, rq->name, d, err);
 	int r = loci_blob_repo_foreach(rq->reg->store, d, /* after= */ NULL, pick_source, &source,
 	                               err);
 	if (r < 0 && r != LOCI_E_CALLBACK)

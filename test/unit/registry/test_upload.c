@@ -601,6 +601,18 @@ static void test_mount_gives_up(void **state)
 	fixture_close(&f);
 }
 
+/* In the store, but in no repository: what ocipull fetched is not published by that. */
+static void test_mount_of_the_unpublished(void **state)
+{
+	struct fixture *f = *state;
+	struct loci_digest d;
+	assert_int_equal(loci_blob_put(f->store, /* repo= */ NULL, "pulled", 6, NULL, &d, NULL), 0);
+	assert_int_equal(mount_status(f, text("mount=%s", sha256_of("pulled", 6))), 202);
+	const char *digest = push_blob(f, "once", "deleted", 7);
+	expect(f, 202, "DELETE", text("/v2/once/blobs/%s", digest));
+	assert_int_equal(mount_status(f, text("mount=%s", digest)), 202);
+}
+
 static void test_mount_of_nothing(void **state)
 {
 	const char *digest = push_blob(*state, "from", WORD, SIZE);
@@ -653,6 +665,7 @@ int main(void)
 	        cmocka_unit_test(test_mount_from_anywhere),
 	        cmocka_unit_test(test_mount_of_what_may_be_read),
 	        cmocka_unit_test(test_mount_gives_up),
+	        cmocka_unit_test(test_mount_of_the_unpublished),
 	        cmocka_unit_test(test_mount_of_nothing),
 	};
 	return cmocka_run_group_tests(tests, open_fixture, close_fixture);
