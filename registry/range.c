@@ -51,8 +51,8 @@ static bool are_near(const struct loci__range *a, const struct loci__range *b)
 	return high->first <= low->last || high->first - low->last <= LOCI_RANGES_GAP;
 }
 
-/* Joins the range with all that are near, in the place of the first of them. What grew may be near
- * to others then. */
+/* Joins the range with all that are near, in the place of the first of them. Once through is
+ * enough: what is near to the joined one is near to one of its two. */
 static void add(struct loci__ranges *all, struct loci__range range)
 {
 	size_t at = all->n;
@@ -66,7 +66,6 @@ static void add(struct loci__ranges *all, struct loci__range range)
 		at = i < at ? i : at;
 		all->n--;
 		memmove(&all->r[i], &all->r[i + 1], (all->n - i) * sizeof(range));
-		i = 0;
 	}
 	at = at < all->n ? at : all->n;
 	memmove(&all->r[at + 1], &all->r[at], (all->n - at) * sizeof(range));
