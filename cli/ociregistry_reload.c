@@ -7,19 +7,34 @@
 #include "cli/ociregistry.h"
 #include "core/base/logger.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define COMPONENT "ociregistry"
+#define SHOWN_MAX 256 /* bytes of a value in the log */
 
 struct report {
 	const struct loci_log *log;
 	unsigned applied, waiting;
 };
 
+/* A list may be long; a line of the log need not be. */
+static const char *shorten(const char *text, char buf[SHOWN_MAX])
+{
+	int n = snprintf(buf, SHOWN_MAX, "%s", text);
+	if (n >= SHOWN_MAX)
+		memcpy(buf + SHOWN_MAX - sizeof("..."), "...", sizeof("..."));
+	return buf;
+}
+
 static void on_changed(void *arg, const struct loci_option *row, bool adopted, const char *old,
                        const char *now)
 {
 	struct report *r = arg;
-	const struct loci_log_field fields[] = {
-	        {"key", row->key ? row->key : row->flag}, {"old", old}, {"new", now}};
+	char shown[2][SHOWN_MAX];
+	const struct loci_log_field fields[] = {{"key", row->key ? row->key : row->flag},
+	                                        {"old", shorten(old, shown[0])},
+	                                        {"new", shorten(now, shown[1])}};
 	if (adopted)
 		r->applied++;
 	else
@@ -49,7 +64,9 @@ static int reload(const struct loci_invocation *inv, struct loci_ociregistry_rul
 	if (r < 0)
 		return r;
 	r = apply(now, rules, registry, err);
-	if (r == 0)
+	if (r < 0) /* a part may have taken its share: back to what held */
+		(void)!apply(inv, rules, registry, /* err= */ NULL);
+	else
 		r = loci__options_adopt(inv->options, now->options, &how, err);
 	if (r == 0)
 		loci__log_set_level(&inv->sink->log, loci__log_level(now->log));

@@ -82,6 +82,16 @@ class Reload(Operate):
         registry.push_image("a", "v1")
         registry.expect(202, "DELETE", "/v2/a/manifests/v1")
 
+    def test_what_is_refused_late_changes_nothing_either(self):
+        """Each value is right, and yet there are too many of them: found when the registry had its new settings already."""
+        self.write("registry:\n  read-only: false\n")
+        registry = self.serve()
+        self.write("registry:\n  read-only: true\nretention:\n  rules: [%s]\n" % ", ".join(["'a: keep-all'"] * 300))
+        self.assertIn("SIGHUP: nothing was changed", self.reload(registry))
+        registry.expect(202, "POST", "/v2/a/blobs/uploads/")
+        self.write("registry:\n  immutable-tags: [%s]\n" % ", ".join(["'%s:v*'" % (200 * "a")] * 50))
+        self.assertLess(max(map(len, self.reload(registry).splitlines())), 1000)
+
     def test_flags_stay_stronger(self):
         self.write("registry:\n  read-only: false\n")
         registry = self.serve("--read-only")
