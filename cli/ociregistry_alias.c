@@ -278,7 +278,9 @@ static const struct loci_alias rows[] = {
         REFUSED("auth.*", "there is no access control yet; without it everybody could push"),
         REFUSED("proxy.*", "pulling through from another registry is not built in yet"),
         REFUSED("redis.*", "there is no cache to keep in redis"),
-        REFUSED("notifications.*", "their events have another form here; see the keys of notify"),
+        REFUSED("notifications.*",
+                "say it by notify.endpoints, whose events can have their form, too "
+                "(format=distribution)"),
         REFUSED("health.file.*", "only the store is looked at"),
         REFUSED("health.http.*", "only the store is looked at"),
         REFUSED("health.tcp.*", "only the store is looked at"),

@@ -242,22 +242,32 @@ static int begin(struct loci_notify *n, struct loci_error *err)
 	return rc;
 }
 
-static void *wait_for_lock(void *arg)
+/* Another process delivers, or the store is at rest and cannot be told of us: both end. */
+static bool is_worth_waiting(int rc)
+{
+	return rc == LOCI_E_BUSY || rc == LOCI_E_READ_ONLY;
+}
+
+static int try_to_begin(struct loci_notify *n, struct loci_error *err)
+{
+	int rc = n->lock_fd < 0 ? take_lock(n, err) : 0;
+	return rc < 0 ? rc : begin(n, err);
+}
+
+static void *wait_and_begin(void *arg)
 {
 	struct loci_notify *n = arg;
 	struct loci_error err;
 	uint64_t seen = 0;
 	int rc = LOCI_E_BUSY;
-	while (rc == LOCI_E_BUSY && !atomic_load(&n->shared.stopping)) {
+	while (is_worth_waiting(rc) && !atomic_load(&n->shared.stopping)) {
 		/* What the other one records is recorded here, too: pulls ask this process. */
 		struct loci_event_stats s = {.struct_size = sizeof(s)};
 		(void)!loci_event_stats(n->shared.store, &s, /* err= */ NULL);
 		loci_events_wait(n->shared.store, &seen, TAKE_OVER_MS);
-		rc = take_lock(n, &err);
+		rc = try_to_begin(n, &err);
 	}
-	if (rc == 0)
-		rc = begin(n, &err);
-	if (rc < 0 && rc != LOCI_E_BUSY)
+	if (rc < 0 && !is_worth_waiting(rc))
 		loci__log_error(&n->shared.log, LOCI_LOG_ERROR, COMPONENT, "nothing is delivered",
 		                &err);
 	else if (rc == 0)
@@ -266,21 +276,23 @@ static void *wait_for_lock(void *arg)
 	return NULL;
 }
 
-static int start_waiting(struct loci_notify *n, struct loci_error *err)
+static int start_waiting(struct loci_notify *n, int why, struct loci_error *err)
 {
-	loci__log(&n->shared.log, LOCI_LOG_INFO, COMPONENT,
-	          "another process on this store delivers; taking over when it ends");
-	int rc = loci__thread_start(&n->waiter, wait_for_lock, n, err);
+	loci__log(&n->shared.log, LOCI_LOG_INFO, COMPONENT, "%s",
+	          why == LOCI_E_BUSY
+	                  ? "another process on this store delivers; taking over when it ends"
+	                  : "the store is marked read-only; delivering when it is not");
+	int rc = loci__thread_start(&n->waiter, wait_and_begin, n, err);
 	n->waits = rc == 0;
 	return rc;
 }
 
 int loci_notify_start(struct loci_notify *n, struct loci_error *err)
 {
-	int rc = take_lock(n, err);
-	if (rc == LOCI_E_BUSY)
-		return n->n_endpoints ? start_waiting(n, err) : 0;
-	return rc < 0 ? rc : begin(n, err);
+	int rc = try_to_begin(n, err);
+	if (is_worth_waiting(rc))
+		return n->n_endpoints ? start_waiting(n, rc, err) : 0;
+	return rc;
 }
 
 void loci_notify_stop(struct loci_notify *n)

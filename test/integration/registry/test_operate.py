@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
+from hook import Hook
 from ociregistry import DEADLINE, Registry, until
 
 
@@ -231,6 +232,20 @@ class ReadOnly(Operate):
         self.assertEqual(json.loads(third.expect(200, "GET", "/v2/a/tags/list").body)["tags"], ["v1"])
         self.command(third, "read-only", "off")  # the mark was copied, too
         third.push_image("a", "v3")
+
+    def test_a_server_starts_on_a_store_at_rest(self):
+        """It serves what reads, and what it could not tell the store it does when the mark is lifted."""
+        hook = Hook()
+        self.addCleanup(hook.close)
+        store = os.path.join(self.dir, "store")
+        self.command(Registry(store=store), "read-only", "on")
+        registry = self.serve("--notify", "h=" + hook.url, "--retention", "**: keep-pulled=30d", store=store)
+        registry.expect(200, "GET", "/v2/")
+        registry.expect(405, "POST", "/v2/a/blobs/uploads/")
+        self.command(registry, "read-only", "off")
+        until("it delivers", lambda: registry.logged("this process delivers from now on"))
+        registry.push_image("a", "v1")
+        until("the push is told", lambda: hook.events())
 
     def test_an_upload_in_flight_can_end_later(self):
         registry = self.serve()
