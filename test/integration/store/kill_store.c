@@ -5,13 +5,17 @@
  * After each death the store is opened and everything ever written down must be there and whole,
  * and nothing half may be visible.
  *
- * usage: kill_store [ROUNDS [SEED]]
+ * With "gc" each child also makes garbage, deletes some of what it pushed, and collects without a
+ * pause, so that many die in the middle of it. In the end nothing but what is referred to is left.
+ *
+ * usage: kill_store [ROUNDS [SEED [gc]]]
  */
 #include "core/base/cleanup.h"
 #include "core/base/cursor.h"
 #include "core/base/fs.h"
-#include "loci/store.h"
+#include "loci/gc.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -30,16 +34,20 @@
 #define TOLD_MAX       200000
 #define ROUNDS_MAX     1000
 #define ACK_WAIT_MS    60000
+#define GC_LEASE_S     2 /* so that one round's garbage is the next one's */
 
 /* What a child says: smaller than PIPE_BUF, so that it comes whole or not at all. */
 struct ack {
 	char tag[40]; /* "": a blob */
 	struct loci_digest digest;
+	bool is_given_up; /* a deletion of it begins: from now on it may be there or not */
 };
 
 static struct ack *told;
 static size_t n_told;
 static unsigned long long rng;
+static bool with_gc;
+static uint64_t n_collected;
 
 static unsigned random_below(unsigned n)
 {
@@ -66,10 +74,11 @@ struct pusher {
 	unsigned n;
 };
 
-static void tell(int fd, const char *tag, const struct loci_digest *d)
+static void tell(int fd, const char *tag, const struct loci_digest *d, bool is_given_up)
 {
 	struct ack a;
 	memset(&a, 0, sizeof(a));
+	a.is_given_up = is_given_up;
 	snprintf(a.tag, sizeof(a.tag), "%s", tag);
 	a.digest = *d;
 	if (write(fd, &a, sizeof(a)) != sizeof(a))
@@ -82,6 +91,19 @@ static void must(int rc, const struct loci_error *err, const char *what)
 		return;
 	fprintf(stderr, "kill_store: in a child: %s: %s\n", what, err->msg);
 	_exit(4);
+}
+
+/* One that nobody refers to, and a manifest that is taken back. */
+static void make_garbage(const struct child *c, const char *blob, const char *tag,
+                         const struct loci_digest *manifest, unsigned i)
+{
+	struct loci_error err = {0};
+	struct loci_digest d;
+	must(loci_blob_put(c->st, i % 2 ? "r" : NULL, blob, 100, NULL, &d, &err), &err, "garbage");
+	if (i % 3)
+		return;
+	tell(c->fd, tag, manifest, /* is_given_up= */ true);
+	must(loci_manifest_delete(c->st, "r", manifest, &err), &err, "delete");
 }
 
 /* A blob in pieces, then a manifest over it with a tag of its own. */
@@ -98,7 +120,8 @@ static void push_one(const struct child *c, unsigned thread, unsigned i)
 	must(loci_upload_write(up, blob, 4000, &err), &err, "write");
 	must(loci_upload_write(up, blob + 4000, sizeof(blob) - 4000, &err), &err, "write");
 	must(loci_upload_commit(up, &d, &err), &err, "commit");
-	tell(c->fd, "", &d);
+	if (!with_gc) /* else it may be gone before its manifest is here, on a slow disk */
+		tell(c->fd, "", &d, /* is_given_up= */ false);
 	loci_digest_format(&d, text);
 	snprintf(manifest, sizeof(manifest),
 	         "{\"schemaVersion\":2,\"mediaType\":\"" LOCI_MEDIA_OCI_MANIFEST
@@ -116,8 +139,27 @@ static void push_one(const struct child *c, unsigned thread, unsigned i)
 	        .tags = tags,
 	        .n_tags = 1,
 	};
-	must(loci_manifest_put(c->st, "r", &put, &res, &err), &err, "put");
-	tell(c->fd, tag, &res.digest);
+	int rc = loci_manifest_put(c->st, "r", &put, &res, &err);
+	if (with_gc && rc == LOCI_E_NOT_FOUND)
+		return; /* the lease was over */
+	must(rc, &err, "put");
+	tell(c->fd, tag, &res.digest, /* is_given_up= */ false);
+	if (with_gc)
+		make_garbage(c, blob, tag, &res.digest, i);
+}
+
+static void *collect_loop(void *arg)
+{
+	const struct child *c = arg;
+	const struct loci_gc_opts o = {
+	        .struct_size = sizeof(o), .flags = LOCI_GC_NO_GRACE, .step_rows = 8, .share = 100};
+	struct loci_error err = {0};
+	for (;;) {
+		int rc = loci_gc_run(c->st, &o, /* stats= */ NULL, &err);
+		if (rc != LOCI_E_BUSY) /* two children at once */
+			must(rc, &err, "collect");
+	}
+	return NULL;
 }
 
 static void *push_loop(void *arg)
@@ -133,8 +175,12 @@ static void child_main(const char *dir, int fd, unsigned round)
 	struct loci_error err = {0};
 	struct child c = {.fd = fd, .round = round};
 	static struct pusher pushers[THREADS];
+	const struct loci_store_opts opts = {.struct_size = sizeof(opts),
+	                                     .lease_s = with_gc ? GC_LEASE_S : 0};
 	pthread_t thread;
-	must(loci_store_open(dir, /* opts= */ NULL, &c.st, &err), &err, "open");
+	must(loci_store_open(dir, &opts, &c.st, &err), &err, "open");
+	if (with_gc && pthread_create(&thread, NULL, collect_loop, &c) != 0)
+		_exit(5);
 	for (unsigned i = 0; i < THREADS; i++) {
 		pushers[i] = (struct pusher){&c, i};
 		if (pthread_create(&thread, NULL, push_loop, &pushers[i]) != 0)
@@ -243,6 +289,14 @@ static int check_visible(void *arg, const char *tag)
 	return 0;
 }
 
+static bool is_given_up(const struct ack *a)
+{
+	for (const struct ack *later = a + 1; later < told + n_told; later++)
+		if (later->is_given_up && !strcmp(later->tag, a->tag))
+			return true;
+	return false;
+}
+
 /* from: what was checked before is checked again only at the end. */
 static void check_all(const char *dir, size_t from, bool visible_too)
 {
@@ -251,6 +305,8 @@ static void check_all(const char *dir, size_t from, bool visible_too)
 	if (loci_store_open(dir, /* opts= */ NULL, &st, &err) < 0)
 		die("open after a kill", &err);
 	for (size_t i = from; i < n_told; i++) {
+		if (told[i].is_given_up || (with_gc && is_given_up(&told[i])))
+			continue;
 		if (told[i].tag[0])
 			check_tag(st, &told[i]);
 		else
@@ -276,26 +332,80 @@ static void run_round(const char *dir, unsigned round)
 	check_all(dir, before, /* visible_too= */ round % 10 == 0);
 }
 
+static void count_collected(void *arg, const struct loci_gc_object *o)
+{
+	(void)arg;
+	n_collected += o->kind == LOCI_GC_BLOB || o->kind == LOCI_GC_FILE;
+}
+
+static int count_tag(void *arg, const char *tag)
+{
+	(void)tag;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+static unsigned count_names(int dirfd, const char *name)
+{
+	loci__cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	loci__cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	unsigned n = 0;
+	if (!dir)
+		die("list the blobs", NULL);
+	int at = loci__steal_fd(&fd);
+	for (struct dirent *e; (e = readdir(dir));)
+		if (e->d_name[0] != '.')
+			n += e->d_type == DT_DIR ? count_names(at, e->d_name) : 1;
+	return n;
+}
+
+/* Every tag has a blob of its own: as many files as tags, once all garbage is gone. */
+static void check_collected(const char *dir)
+{
+	const struct loci_gc_opts o = {.struct_size = sizeof(o),
+	                               .flags = LOCI_GC_NO_LEASE | LOCI_GC_NO_GRACE,
+	                               .report = count_collected,
+	                               .share = 100};
+	char blobs[340];
+	struct loci_store *st;
+	struct loci_error err = {0};
+	unsigned tags = 0;
+	snprintf(blobs, sizeof(blobs), "%s/blobs", dir);
+	if (loci_store_open(dir, /* opts= */ NULL, &st, &err) < 0 ||
+	    loci_gc_run(st, &o, /* stats= */ NULL, &err) < 0 ||
+	    loci_tag_foreach(st, "r", NULL, count_tag, &tags, &err) < 0)
+		die("collect in the end", &err);
+	loci_store_close(st);
+	unsigned files = count_names(AT_FDCWD, blobs);
+	printf("%u tags, %u blobs, %llu collected in the end\n", tags, files,
+	       (unsigned long long)n_collected);
+	if (files != tags)
+		die("the collection left something, or took too much", NULL);
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t rounds = ROUNDS_DEFAULT, seed = (uint64_t)time(NULL) ^ (uint64_t)getpid();
+	uint64_t rounds = ROUNDS_DEFAULT, seed = 0; /* 0: any */
 	const char *tmp = getenv("TMPDIR");
 	char dir[300], store[320];
 	struct loci_error err = {0};
 	if ((argc > 1 && !loci__parse_u64(argv[1], strlen(argv[1]), &rounds)) ||
 	    (argc > 2 && !loci__parse_u64(argv[2], strlen(argv[2]), &seed)) || rounds > ROUNDS_MAX)
-		die("usage: kill_store [ROUNDS [SEED]]", NULL);
-	rng = seed;
+		die("usage: kill_store [ROUNDS [SEED [gc]]]", NULL);
+	with_gc = argc > 3 && !strcmp(argv[3], "gc");
+	rng = seed ? seed : (uint64_t)time(NULL) ^ (uint64_t)getpid();
 	told = calloc(TOLD_MAX, sizeof(*told));
 	snprintf(dir, sizeof(dir), "%s/loci-kill-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	if (!told || !mkdtemp(dir))
 		die("make a directory", NULL);
 	snprintf(store, sizeof(store), "%s/store", dir);
-	printf("seed %llu\n", (unsigned long long)seed);
+	printf("seed %llu\n", rng);
 	fflush(stdout);
 	for (unsigned round = 0; round < rounds; round++)
 		run_round(store, round);
 	check_all(store, 0, /* visible_too= */ true);
+	if (with_gc)
+		check_collected(store);
 	printf("%u rounds, %zu acknowledged, all there\n", (unsigned)rounds, n_told);
 	free(told);
 	if (loci__rm_tree(AT_FDCWD, dir, &err) < 0)
