@@ -122,6 +122,11 @@ static const struct loci_example examples[] = {
         {"Keep a store at rest while it is copied",
          "ociregistry read-only on --reason backup; cp -a /var/lib/loci /backup; ociregistry "
          "read-only off"},
+        {"Take over what registry:2 has, beside it and beside a server of ours",
+         "ociregistry import /var/lib/registry"},
+        {"Hand an image with its signatures to another machine",
+         "ociregistry export --referrers -o - team/app:1.0 | ssh far ociregistry import -"},
+        {"Look for bytes that went bad, every week", "ociregistry scrub --rate 20MiB --fix"},
         {"See what a collection would remove, and why", "ociregistry gc --dry-run"},
         {"See what a configuration file amounts to",
          "ociregistry check-config --config /etc/loci/ociregistry.yaml"},

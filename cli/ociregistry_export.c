@@ -79,7 +79,7 @@ int loci__ociregistry_export(const struct loci_invocation *inv, struct loci_erro
 	if (rc == 0)
 		rc = loci__signals_note(signals, err);
 	if (rc == 0)
-		rc = loci__ociregistry_open_store(inv, &store, err);
+		rc = loci__ociregistry_open_existing_store(inv, &store, err);
 	if (rc < 0)
 		return rc;
 	loci__signals_ignore_pipe();

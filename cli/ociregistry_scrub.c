@@ -230,7 +230,7 @@ int loci__ociregistry_scrub(const struct loci_invocation *inv, struct loci_error
 	                      .record = LOCI_BUF_INIT(RECORD_MAX)};
 	int rc = loci__signals_note(signals, err);
 	if (rc == 0)
-		rc = loci__ociregistry_open_store(inv, &store, err);
+		rc = loci__ociregistry_open_existing_store(inv, &store, err);
 	if (rc < 0)
 		return rc;
 	loci__status_line_init(&r.line, inv->quiet);

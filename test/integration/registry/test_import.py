@@ -17,6 +17,7 @@ from ociregistry import DEADLINE, OCI_INDEX, OCI_MANIFEST, Registry, digest_of
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "..", "interop")]
 import images  # noqa: E402
+from oci_image import Layout, file  # noqa: E402
 
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
@@ -312,7 +313,44 @@ class FromRegistry(Import):
             self.check_all(ours)
 
 
+UNSHARE = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+SMALL = 'mount -t tmpfs -o size=16m,mode=700 small "$0" && "$@"; status=$?; cp -a "$0" "$0.kept"; exit $status'
+
+
 class Refused(Import):
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_somebody_elses_store(self):
+        empty = os.path.join(self.dir, "empty")
+        os.mkdir(empty)
+        with Registry(store=self.store):
+            pass
+        os.chown(self.store, 4242, -1)
+        self.assertIn("4242", self.take(empty, status=2).stderr)
+
+    @unittest.skipIf(subprocess.run([*UNSHARE, "true"], stderr=subprocess.DEVNULL).returncode, "needs mount namespaces")
+    def test_full_disk(self):
+        """It ends at once and says why; what stands is whole, and the next run brings the rest."""
+        layout = Layout(os.path.join(self.dir, "layout"))
+        for i in range(12):
+            layout.tag("v%d" % i, layout.image([[file("data", os.urandom(2 << 20))]], compression=""))
+        layout.close()
+        mount = os.path.join(self.dir, "mount")
+        os.mkdir(mount)
+        command = [os.environ["OCIREGISTRY"], "import", "--store", os.path.join(mount, "store"), "--repo", "a", layout.path]
+        done = subprocess.run([*UNSHARE, "sh", "-c", SMALL, mount, *command], capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("No space left", done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.store = os.path.join(mount + ".kept", "store")
+        said = subprocess.run([os.environ["OCIREGISTRY"], "scrub", "--rate", "0", "--store", self.store], capture_output=True,
+                              text=True)
+        self.assertEqual(said.returncode, 0, said.stdout + said.stderr)
+        self.take("--repo", "a", layout.path)
+        with Registry(store=self.store) as ours:
+            for i in range(12):
+                manifest = json.loads(ours.expect(200, "GET", "/v2/a/manifests/v%d" % i).body)
+                ours.blob("a", manifest["layers"][0]["digest"])
+
     def test_sources(self):
         empty = os.path.join(self.dir, "empty")
         os.mkdir(empty)
