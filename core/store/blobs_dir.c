@@ -21,6 +21,7 @@
 #include "core/base/err.h"
 #include "core/base/fs.h"
 #include "core/base/hex.h"
+#include "core/store/byte_lock.h"
 #include "core/store/sessions_dir.h"
 
 #include <fcntl.h>
@@ -28,14 +29,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 
 #define DIR_MODE       0700
 #define QUARANTINE     "quarantine"
 #define ASIDE_NAMES    1000 /* of one blob in one second */
 #define TAKE_TRIES_MAX 16
-#define LOCK_TRIES_MAX 20
-#define LOCK_PAUSE_NS  1000000
 #define THIRD_SUFFIX   ".new"
 #define BLOB_PATH_MAX  (2 + 1 + 2 * 64 + 1) /* "ab/abcd…" */
 
@@ -213,8 +211,10 @@ static struct dir_session *session_alloc(struct dir_blobs *b, const char *name)
 static void session_free(struct dir_session *s)
 {
 	/* Unlock by hand: a fork in another thread may hold a copy of the fd until it execs. */
-	if (s->fd >= 0)
+	if (s->fd >= 0) {
 		flock(s->fd, LOCK_UN);
+		loci__byte_unlock(s->fd, LOCI_SESSION_HELD);
+	}
 	loci__close_fd(&s->fd);
 	loci__close_fd(&s->note_fd);
 	free(s);
@@ -224,6 +224,13 @@ LOCI_DEFINE_CLEANUP(session_free_ptr, struct dir_session, session_free)
 static int session_err(const struct dir_session *s, const char *what, struct loci_error *err)
 {
 	return loci__err_sys(err, "%s upload session '%s'", what, s->name);
+}
+
+/* A second lock, that others can ask for without taking it: flock is only asked by being taken, and
+ * whoever wants the session at that moment would be refused. Never waits: all share it. */
+static void show_held(const struct dir_session *s)
+{
+	(void)loci__byte_lock_shared(s->fd, LOCI_SESSION_HELD);
 }
 
 static int dir_session_new(struct loci_blobs *base, const char *name, struct loci_session **ret,
@@ -239,6 +246,7 @@ static int dir_session_new(struct loci_blobs *base, const char *name, struct loc
 		return session_err(s, "make", err);
 	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
 		return session_err(s, "lock", err);
+	show_held(s);
 	*ret = &loci__steal_ptr(&s)->base;
 	return 0;
 }
@@ -294,6 +302,7 @@ static int lock_shared(struct dir_session *s, struct loci_error *err)
 		return cannot_share(s, "lock", err);
 	if (fstat(s->fd, &st) < 0)
 		return session_err(s, "stat", err);
+	show_held(s);
 	s->base.size = (uint64_t)st.st_size;
 	return 0;
 }
@@ -323,18 +332,6 @@ static int dir_session_share(struct loci_blobs *base, const char *name, int fd, 
 	return 0;
 }
 
-/* Somebody who only looks whether it is held has it for some microseconds. */
-static int lock(int fd)
-{
-	static const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
-	int rc = flock(fd, LOCK_EX | LOCK_NB);
-	for (int i = 0; rc < 0 && errno == EWOULDBLOCK && i < LOCK_TRIES_MAX; i++) {
-		nanosleep(&pause, /* rem= */ NULL);
-		rc = flock(fd, LOCK_EX | LOCK_NB);
-	}
-	return rc;
-}
-
 /* 1: the file that is locked is not the name's any more. */
 static int try_take(struct dir_blobs *b, struct dir_session *s, struct loci_error *err)
 {
@@ -342,7 +339,7 @@ static int try_take(struct dir_blobs *b, struct dir_session *s, struct loci_erro
 	s->fd = openat(b->uploads_fd, s->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (s->fd < 0)
 		return session_err(s, "open", err);
-	if (lock(s->fd) < 0)
+	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK
 		               ? loci__err_set(err, LOCI_E_BUSY,
 		                               "upload session '%s' is being written", s->name)
@@ -355,6 +352,7 @@ static int try_take(struct dir_blobs *b, struct dir_session *s, struct loci_erro
 		loci__close_fd(&s->fd);
 		return 1;
 	}
+	show_held(s);
 	s->base.size = (uint64_t)held.st_size;
 	s->base.sealed = held.st_nlink > 1;
 	return 0;

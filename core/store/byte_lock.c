@@ -34,6 +34,13 @@ int loci__byte_try_lock(int fd, unsigned byte)
 	return rc;
 }
 
+bool loci__byte_is_locked(int fd, unsigned byte)
+{
+	struct flock lock = {
+	        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 void loci__byte_unlock(int fd, unsigned byte)
 {
 	set_lock(fd, F_OFD_SETLK, byte, F_UNLCK);

@@ -8,11 +8,15 @@
 #ifndef LOCI_STORE_BYTE_LOCK_H
 #define LOCI_STORE_BYTE_LOCK_H
 
+#include <stdbool.h>
+
 /* Waits. 0 or -1 with errno. */
 int loci__byte_lock(int fd, unsigned byte);
 int loci__byte_lock_shared(int fd, unsigned byte);
 /* Does not wait: -1 with EAGAIN when somebody has it. */
 int loci__byte_try_lock(int fd, unsigned byte);
+/* Whether another open of the file has it, however: without taking it. */
+bool loci__byte_is_locked(int fd, unsigned byte);
 void loci__byte_unlock(int fd, unsigned byte);
 
 #endif

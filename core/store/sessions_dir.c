@@ -10,11 +10,11 @@
 #include "core/base/cursor.h"
 #include "core/base/err.h"
 #include "core/base/fs.h"
+#include "core/store/byte_lock.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 
 #define TURN_NAME     "../run/.uploads-looked-at" /* from uploads/ */
 #define TURN_MAX      32                          /* bytes of its content: an age */
@@ -221,13 +221,9 @@ int loci__dir_session_foreach(struct loci_blobs *base, loci_session_fn fn, void 
 	return rc == LOCI_E_CALLBACK ? loci__err_set(err, rc, "stopped by the callback") : rc;
 }
 
-/* Shared, so that two who look do not see each other; a taker tries again (lock). */
 bool loci__dir_session_is_held(struct loci_blobs *base, const char *name)
 {
 	loci__cleanup_close int fd =
 	        openat(loci__dir_of(base)->uploads_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-	if (fd >= 0)
-		flock(fd, LOCK_UN); /* by hand: see session_free */
-	return held;
+	return fd >= 0 && loci__byte_is_locked(fd, LOCI_SESSION_HELD);
 }

@@ -12,6 +12,7 @@
 #define LOCI_DIR_FILE_MODE 0600
 #define LOCI_DIR_FANOUT    256
 #define LOCI_DIR_ALGS      3 /* index 0 stays empty */
+#define LOCI_SESSION_HELD  0 /* the byte that is locked while a session is held */
 #define LOCI_NOTE_NAME_MAX (1 + LOCI_SESSION_NAME_MAX)
 
 struct dir_blobs {

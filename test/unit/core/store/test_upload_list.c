@@ -172,7 +172,7 @@ static void *look_all_the_time(void *st)
 	return NULL;
 }
 
-/* Looking takes the lock for a moment: nobody is refused for that. */
+/* Were the lock taken to look, somebody would be refused for that. */
 static void test_looking_disturbs_nobody(void **state)
 {
 	struct fixture *f = *state;
