@@ -29,6 +29,8 @@ struct loci_gc_stats gc_run(struct loci_store *st, unsigned flags, const struct 
 {
 	struct loci_gc_stats stats;
 	assert_loci_ok(gc_try(st, flags, hook, &stats, &e_));
+	if (!hook) /* with one, somebody may be writing still */
+		assert_usage_is_right(st);
 	return stats;
 }
 
