@@ -26,15 +26,26 @@ static struct loci__address peer_of(const struct loci_http_request *http)
 	return a;
 }
 
+/* The last lines of X-Forwarded-For, in their order: those that came first are the client's own to
+ * write. */
+static size_t forwarded_lines(const struct loci_http_request *http,
+                              const char *values[FORWARDED_MAX])
+{
+	size_t n = 0;
+	for (size_t i = http->n_headers; i-- > 0 && n < FORWARDED_MAX;)
+		if (strcmp(http->headers[i].name, "x-forwarded-for") == 0)
+			values[FORWARDED_MAX - ++n] = http->headers[i].value;
+	memmove(values, values + FORWARDED_MAX - n, n * sizeof(*values));
+	return n;
+}
+
 static uint64_t client_of(const struct loci__rq *rq)
 {
 	struct loci__address client = peer_of(rq->http);
 	const char *values[FORWARDED_MAX];
-	size_t n = 0;
 	if (!loci__networks_have(&rq->policy->trusted, &client))
 		return loci__address_client(&client);
-	while (n < FORWARDED_MAX && (values[n] = loci__rq_header(rq, "x-forwarded-for", n)))
-		n++;
+	const size_t n = forwarded_lines(rq->http, values);
 	client = loci__forwarded_client(&client, values, n, &rq->policy->trusted);
 	return loci__address_client(&client);
 }

@@ -88,6 +88,42 @@ static void test_behind_a_proxy(void **state)
 	fixture_close(&f);
 }
 
+/* Some proxies put a line of their own behind those that came: however many a client sends, the
+ * last one counts. */
+static void test_many_lines(void **state)
+{
+	const struct loci_registry_opts o = {.requests_per_s = 1,
+	                                     .request_burst = 1,
+	                                     .trusted_proxies = proxies,
+	                                     .n_trusted_proxies = 1};
+	char made_up[20][32];
+	struct loci_http_header lines[loci__array_len(made_up) + 1];
+	struct fixture f;
+	(void)state;
+	fixture_open(&f, &o);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < loci__array_len(made_up); i++) {
+			snprintf(made_up[i], sizeof(made_up[i]), "198.51.%d.%zu", round, i);
+			lines[i] = (struct loci_http_header){"x-forwarded-for", made_up[i]};
+		}
+		lines[loci__array_len(made_up)] =
+		        (struct loci_http_header){"x-forwarded-for", "192.0.2.1"};
+		const struct loci_http_request rq = {
+		        .struct_size = sizeof(rq),
+		        .method = "GET",
+		        .target = "/v2/",
+		        .peer = "10.0.0.1",
+		        .headers = lines,
+		        .n_headers = loci__array_len(lines),
+		};
+		struct loci_http_response *rs = loci_registry_handle(f.registry, &rq);
+		assert_non_null(rs);
+		assert_int_equal(rs->status, round == 0 ? 200 : 429);
+		loci_http_response_free(rs);
+	}
+	fixture_close(&f);
+}
+
 static void test_failures(void **state)
 {
 	const struct loci_registry_opts o = {.errors_per_s = 1, .error_burst = 2};
@@ -171,6 +207,7 @@ int main(void)
 	        cmocka_unit_test(test_requests_of_a_client),
 	        cmocka_unit_test(test_the_answer),
 	        cmocka_unit_test(test_behind_a_proxy),
+	        cmocka_unit_test(test_many_lines),
 	        cmocka_unit_test(test_failures),
 	        cmocka_unit_test(test_failures_of_bodies),
 	        cmocka_unit_test(test_all_clients_together),
