@@ -28,9 +28,11 @@ void loci_http_sink_finish(struct loci_http_sink *take_sink, struct loci_http_re
 {
 	struct loci_origin *origin loci__cleanup_free = loci__steal_ptr(&take_sink->origin);
 	detach(take_sink);
-	const struct loci_origin *before = loci_origin_set(origin);
+	/* Without a body it is finished by its handler, for which the origin is set already. */
+	const struct loci_origin *before = origin ? loci_origin_set(origin) : NULL;
 	take_sink->kind->finish(take_sink, (struct loci__rs *)rs);
-	loci_origin_set(before);
+	if (origin)
+		loci_origin_set(before);
 	loci__limit_settle((struct loci__rs *)rs);
 }
 
