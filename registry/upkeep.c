@@ -46,10 +46,9 @@ static uint64_t jitter_s(uint64_t interval_s)
 	return interval_s * (r % 1024) / 10240;
 }
 
-static uint64_t next_s(const struct loci_upkeep *u, uint64_t started)
+static uint64_t next_s(const struct loci_upkeep *u, uint64_t last, uint64_t started)
 {
 	uint64_t now = loci__clock_epoch();
-	uint64_t last = loci_gc_last(u->o.store);
 	uint64_t settle = u->o.interval_s < SETTLE_S ? u->o.interval_s : SETTLE_S;
 	uint64_t due = last > now ? now : last; /* the clock went back */
 	due += u->o.interval_s + jitter_s(u->o.interval_s);
@@ -58,8 +57,9 @@ static uint64_t next_s(const struct loci_upkeep *u, uint64_t started)
 	return due > now ? due - now : 0;
 }
 
-/* False: the end. */
-static bool wait_for_turn(struct loci_upkeep *u, uint64_t seconds)
+enum turn { TURN_END, TURN_DUE, TURN_WOKEN };
+
+static enum turn wait_for_turn(struct loci_upkeep *u, uint64_t seconds)
 {
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
@@ -68,9 +68,10 @@ static bool wait_for_turn(struct loci_upkeep *u, uint64_t seconds)
 	int rc = 0;
 	while (rc == 0 && !u->wake && !is_stopping(u))
 		rc = pthread_cond_timedwait(&u->changed, &u->lock, &until);
+	const bool woken = u->wake;
 	u->wake = false;
 	pthread_mutex_unlock(&u->lock);
-	return !is_stopping(u);
+	return is_stopping(u) ? TURN_END : woken ? TURN_WOKEN : TURN_DUE;
 }
 
 /* ---- what ------------------------------------------------------------------------------------ */
@@ -128,18 +129,33 @@ static void run_collection(struct loci_upkeep *u)
 		u->o.done(u->o.done_arg, rc, &stats);
 }
 
+static void collect(struct loci_upkeep *u)
+{
+	run_before(u);
+	if (!is_stopping(u))
+		run_collection(u);
+}
+
+/* Who wakes looks again: another process may have had its turn meanwhile. */
 static void *upkeep_main(void *arg)
 {
 	struct loci_upkeep *u = arg;
-	uint64_t started = loci__clock_epoch();
-	uint64_t wait = next_s(u, started);
-	while (wait_for_turn(u, wait)) {
-		run_before(u);
-		if (!is_stopping(u))
-			run_collection(u);
+	const uint64_t started = loci__clock_epoch();
+	uint64_t last = loci_gc_last(u->o.store);
+	uint64_t wait = next_s(u, last, started);
+	enum turn turn;
+	while ((turn = wait_for_turn(u, wait)) != TURN_END) {
+		const uint64_t before = last;
+		last = loci_gc_last(u->o.store);
+		if (turn == TURN_DUE && last != before) {
+			wait = next_s(u, last, started);
+			continue;
+		}
+		collect(u);
+		last = loci_gc_last(u->o.store);
+		wait = next_s(u, last, started);
 		/* One that was not to be (another collects, the store is at rest) is no reason to
 		 * try again at once. */
-		wait = next_s(u, started);
 		if (wait == 0)
 			wait = u->o.interval_s;
 	}

@@ -18,7 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_S 60
+#define WAIT_S     60
+#define INTERVAL_S 3
 
 struct seen {
 	struct fixture f;
@@ -28,6 +29,7 @@ struct seen {
 	int rc;
 	struct loci_gc_stats stats;
 	int before_rc;
+	uint64_t since; /* seconds from the last collection's begin to what comes before this one */
 };
 
 static int on_before(void *arg, loci_gc_canceled_fn is_canceled, void *cancel_arg,
@@ -35,6 +37,7 @@ static int on_before(void *arg, loci_gc_canceled_fn is_canceled, void *cancel_ar
 {
 	struct seen *s = arg;
 	(void)is_canceled(cancel_arg);
+	s->since = (uint64_t)time(NULL) - loci_gc_last(s->f.store);
 	if (s->n < sizeof(s->order) - 1)
 		s->order[s->n++] = 'b';
 	if (err && s->before_rc < 0)
@@ -170,6 +173,21 @@ static void test_stop_in_a_collection(void **state)
 	assert_int_equal(s->stats.of[LOCI_GC_BLOB].removed, 0);
 }
 
+/* Another process on the store collects while this one waits for its turn. */
+static void test_another_collects(void **state)
+{
+	struct seen *s = *state;
+	static const struct timespec poll = {.tv_nsec = 10000000};
+	struct loci_upkeep *u = start(s, INTERVAL_S, 1);
+	const time_t began = time(NULL);
+	while (time(NULL) == began)
+		nanosleep(&poll, NULL);
+	assert_int_equal(loci_gc_run(s->f.store, /* opts= */ NULL, /* stats= */ NULL, NULL), 0);
+	wait_done(s);
+	loci_upkeep_stop(u);
+	assert_true(s->since >= INTERVAL_S);
+}
+
 static void test_stop_at_once(void **state)
 {
 	struct seen *s = *state;
@@ -188,6 +206,7 @@ int main(void)
 	        TEST(test_before_fails),
 	        TEST(test_busy),
 	        TEST(test_stop_in_a_collection),
+	        TEST(test_another_collects),
 	        TEST(test_stop_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
