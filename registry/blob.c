@@ -119,7 +119,9 @@ void loci__handle_blob_delete(struct loci__rq *rq, struct loci__rs *rs)
 	struct loci_error err;
 	if (!loci__rq_digest(rq, &d, rs))
 		return;
-	if (loci_blob_delete(rq->reg->store, rq->name, &d, &err) < 0)
+	if (!loci__rq_match(rq, &d))
+		loci__rq_refuse_match(rq, rs, &d);
+	else if (loci_blob_delete(rq->reg->store, rq->name, &d, &err) < 0)
 		loci__problem(rq, rs, LOCI_ABOUT_BLOB, &err, rq->reference);
 	else
 		rs->http.status = 202;

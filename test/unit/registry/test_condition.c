@@ -196,6 +196,12 @@ static void test_deletes(void **state)
 	assert_int_equal(delete_if(f, by_digest, "\"other\""), 412);
 	expect(f, 200, "GET", by_digest);
 	assert_int_equal(delete_if(f, by_digest, right), 202);
+
+	digest = push_blob(f, "cond", "gone", 4);
+	by_digest = text("/v2/cond/blobs/%s", digest);
+	assert_int_equal(delete_if(f, by_digest, "\"other\""), 412);
+	expect(f, 200, "GET", by_digest);
+	assert_int_equal(delete_if(f, by_digest, text("\"%s\"", digest)), 202);
 }
 
 int main(void)
