@@ -81,6 +81,7 @@ struct loci_ociregistry_settings {
 	char *notify_source;
 	uint64_t notify_queue_max, notify_timeout_ms, notify_retry_ms, notify_retry_max_ms;
 	unsigned notify_rejects_max;
+	uint64_t min_free;
 };
 enum loci_ociregistry_format { LOCI_OCIREGISTRY_TABLE = 0, LOCI_OCIREGISTRY_JSON };
 
@@ -152,6 +153,11 @@ struct loci_notify;
 int loci__ociregistry_notify_new(const struct loci_invocation *inv, struct loci_store *store,
                                  struct loci_registry *registry, struct loci_notify **ret,
                                  struct loci_error *err);
+
+/* cli/ociregistry_metrics.c: numbers of collections, at /metrics. */
+struct loci_gc_stats;
+void loci__ociregistry_count_collection(void *arg, int rc, const struct loci_gc_stats *stats);
+int loci__ociregistry_metrics_add(struct loci_registry *registry, struct loci_error *err);
 
 int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error *err);
 int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_error *err);

@@ -108,6 +108,7 @@ struct loci_registry_opts loci__ociregistry_registry_opts(const S *s, const stru
 	        .trusted_proxies = s->trusted_proxies.v,
 	        .n_trusted_proxies = s->trusted_proxies.n,
 	        .metrics_disabled = !s->metrics,
+	        .min_free = s->min_free,
 	        .track_pulls = loci__ociregistry_wants_pulls(s),
 	};
 }
@@ -178,6 +179,7 @@ static int start_upkeep(const S *s, const struct loci_log *log,
 	        .interval_s = s->gc_interval_ms < 1000 ? 1 : s->gc_interval_ms / 1000,
 	        .grace_s = s->gc_grace_ms / 1000,
 	        .share = s->gc_share,
+	        .done = loci__ociregistry_count_collection,
 	};
 	return s->gc_interval_ms ? loci_upkeep_start(&o, ret, err) : 0;
 }
@@ -223,6 +225,7 @@ static int wait_for_end(const int *signals, struct running *run, const struct lo
 		stopping = true;
 		loci__log(inv->log, LOCI_LOG_INFO, COMPONENT, "%s: stopping, waiting for requests",
 		          signo == SIGINT ? "SIGINT" : "SIGTERM");
+		loci_registry_drain(registry);
 		loci_http_server_stop(run->server);
 	}
 	return 0;
@@ -280,6 +283,7 @@ int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error
 	    (r = loci__ociregistry_notify_new(inv, store, registry, &notify, err)) < 0 ||
 	    (r = loci_notify_start(notify, err)) < 0 ||
 	    (r = make_server_by_default(inv, registry, &server, err)) < 0 ||
+	    (r = loci__ociregistry_metrics_add(registry, err)) < 0 ||
 	    (r = start_upkeep(s, inv->log, &rules, &upkeep, err)) < 0)
 		return r;
 	struct running run = {.server = server, .main_thread = pthread_self()};

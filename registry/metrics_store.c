@@ -45,6 +45,29 @@ static void collect_usage(struct loci_metrics *m, const struct loci_metric_famil
 		        (double)*(const uint64_t *)(const void *)((const char *)&u + f->offset));
 }
 
+struct uploads {
+	uint64_t open;
+	uint64_t bytes;
+};
+
+static int count_upload(void *arg, const struct loci_upload_info *info)
+{
+	struct uploads *u = arg;
+	u->open++;
+	u->bytes += info->bytes;
+	return 0;
+}
+
+/* f->offset: a field of struct uploads. */
+static void collect_uploads(struct loci_metrics *m, const struct loci_metric_family *f, void *arg)
+{
+	struct uploads u = {0};
+	if (loci_upload_foreach(arg, count_upload, &u, /* err= */ NULL) == 0)
+		loci_metrics_value(
+		        m, NULL, 0,
+		        (double)*(const uint64_t *)(const void *)((const char *)&u + f->offset));
+}
+
 #define STAT(field)  offsetof(struct loci_store_stats, field)
 #define USAGE(field) offsetof(struct loci_usage, field)
 const struct loci_metric_family loci__store_families[] = {
@@ -60,6 +83,10 @@ const struct loci_metric_family loci__store_families[] = {
          collect_stat, STAT(disk_bytes)},
         {"loci_disk_free_bytes", "What of it may still be taken", LOCI_METRIC_GAUGE, collect_stat,
          STAT(disk_free_bytes)},
+        {"loci_uploads_open", "Open upload sessions", LOCI_METRIC_GAUGE, collect_uploads,
+         offsetof(struct uploads, open)},
+        {"loci_uploads_bytes", "Bytes in them", LOCI_METRIC_GAUGE, collect_uploads,
+         offsetof(struct uploads, bytes)},
         {"loci_repositories_bytes",
          "Bytes of manifests and blobs, counted in each repository that has them",
          LOCI_METRIC_GAUGE, collect_usage, USAGE(bytes)},

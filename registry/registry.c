@@ -64,6 +64,7 @@ int loci_registry_new(const struct loci_registry_opts *given, struct loci_regist
 	reg->max_upload_size = opts.max_upload_size ? opts.max_upload_size : UINT64_MAX;
 	reg->may_read = opts.may_read;
 	reg->may_read_arg = opts.may_read_arg;
+	reg->min_free = opts.min_free;
 	reg->list_max = opts.list_max ? opts.list_max : DEFAULT_LIST_MAX;
 	r = loci__policies_new(&reg->policies, err);
 	if (r == 0)

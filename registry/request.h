@@ -13,6 +13,8 @@
 #include "registry/response.h"
 #include "registry/target.h"
 
+#include <stdatomic.h>
+
 #define LOCI_MEDIA_TYPE_MAX 255
 #define LOCI_PUT_TAGS_MAX   64 /* ?tag= of one manifest PUT */
 
@@ -29,6 +31,8 @@ struct loci_registry {
 	struct loci__rates *rates;       /* of clients */
 	bool (*may_read)(void *arg, const struct loci_http_request *rq, const char *repo);
 	void *may_read_arg;
+	uint64_t min_free;
+	atomic_bool draining;
 };
 
 struct loci__rq {

@@ -39,3 +39,16 @@ int loci_store_stats(struct loci_store *st, struct loci_store_stats *ret, struct
 	memcpy(ret, &s, ret->struct_size < sizeof(s) ? ret->struct_size : sizeof(s));
 	return 0;
 }
+
+static int probe_op(struct loci__txn *t, void *arg, struct loci_error *err)
+{
+	(void)t, (void)arg, (void)err;
+	return 0;
+}
+
+int loci_store_probe(struct loci_store *st, struct loci_error *err)
+{
+	int rc = loci__store_check(st, err);
+	return rc < 0 ? rc
+	              : loci__writer_run(st->sh->writer, /* durable= */ false, probe_op, NULL, err);
+}

@@ -105,6 +105,7 @@ struct loci_registry_opts {
 	 *  X-Forwarded-For says who the client is. At most 256. */
 	const char *const *trusted_proxies;
 	size_t n_trusted_proxies;
+	uint64_t min_free; /* [new] bytes; with less on the disk /readyz answers 503; 0: any */
 };
 
 /** Whether it is an address or a network, as in .trusted_proxies. INVALID with what was expected.
@@ -124,6 +125,10 @@ LOCI_API void loci_registry_free(struct loci_registry *r);
 LOCI_API LOCI_CHECK int loci_registry_reconfigure(struct loci_registry *r,
                                                   const struct loci_registry_opts *o,
                                                   struct loci_error *err);
+
+/** From now on /readyz answers 503, everything else as before: call it when the server is about to
+ *  stop. From any thread. */
+LOCI_API void loci_registry_drain(struct loci_registry *r);
 
 /** Whether the handler of this request may wait for the disk. Cheap; needs no lock. */
 LOCI_API bool loci_registry_may_block(const struct loci_registry *r, const char *method,

@@ -25,5 +25,9 @@ struct loci_store_stats {
 LOCI_API LOCI_CHECK int loci_store_stats(struct loci_store *st, struct loci_store_stats *ret,
                                          struct loci_error *err);
 
+/** Waits its turn in the writer's queue and runs a transaction that changes nothing: whether a push
+ *  could be taken in at all. Expected: READ_ONLY (see loci_store_freeze), BUSY, SYS. */
+LOCI_API LOCI_CHECK int loci_store_probe(struct loci_store *st, struct loci_error *err);
+
 LOCI_END_DECLS
 #endif
