@@ -70,6 +70,12 @@ void loci__rates_free(struct loci__rates *r)
 
 /* ---- a bucket -------------------------------------------------------------------------------- */
 
+/* Empty at most: what a bucket of other rates owed is no debt in this one. */
+static uint64_t bounded(const struct loci__rate *rate, uint64_t full_at, uint64_t now)
+{
+	return rate->cost_ns && full_at > now + rate->full_ns ? now + rate->full_ns : full_at;
+}
+
 /* How long until there is a token in it; 0: there is. */
 static uint64_t missing(const struct loci__rate *rate, uint64_t full_at, uint64_t now)
 {
@@ -88,15 +94,16 @@ static uint64_t taken(const struct loci__rate *rate, uint64_t full_at, uint64_t 
 static uint64_t take_total(struct loci__rates *r, const struct loci__rate *rate, uint64_t now)
 {
 	uint64_t at = atomic_load(&r->total_at);
-	uint64_t wait;
+	uint64_t wait, next;
 	if (!rate->cost_ns)
 		return 0;
 	do {
-		wait = missing(rate, at, now);
-		if (wait)
-			return wait;
-	} while (!atomic_compare_exchange_weak(&r->total_at, &at, taken(rate, at, now)));
-	return 0;
+		next = bounded(rate, at, now);
+		wait = missing(rate, next, now);
+		if (!wait)
+			next = taken(rate, next, now);
+	} while (next != at && !atomic_compare_exchange_weak(&r->total_at, &at, next));
+	return wait;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -144,6 +151,8 @@ static uint64_t take_own(struct loci__rates *r, const struct loci__rate_limits *
 	if (!limits->requests.cost_ns && !limits->errors.cost_ns)
 		return 0;
 	struct place *p = lock_place(r, client, &lock);
+	p->requests_at = bounded(&limits->requests, p->requests_at, now);
+	p->errors_at = bounded(&limits->errors, p->errors_at, now);
 	uint64_t wait = missing(&limits->requests, p->requests_at, now);
 	const uint64_t penance = missing(&limits->errors, p->errors_at, now);
 	if (penance > wait)
@@ -172,8 +181,6 @@ void loci__rates_charge(struct loci__rates *r, const struct loci__rate_limits *l
 	if (!rate->cost_ns)
 		return;
 	struct place *p = lock_place(r, client, &lock);
-	p->errors_at = taken(rate, p->errors_at, now_ns);
-	if (p->errors_at > now_ns + rate->full_ns)
-		p->errors_at = now_ns + rate->full_ns;
+	p->errors_at = bounded(rate, taken(rate, p->errors_at, now_ns), now_ns);
 	pthread_mutex_unlock(lock);
 }

@@ -118,6 +118,33 @@ static void rates_change(void **state)
 	loci__rates_free(r);
 }
 
+/* Whoever emptied a bucket that fills slowly does not go on waiting for it under a faster rate. */
+static void a_faster_rate_lets_in(void **state)
+{
+	struct loci__rates *r = make(64);
+	const struct loci__rate slow = loci__rate_make(1, 500), fast = loci__rate_make(50, 500);
+	(void)state;
+	struct loci__rate_limits l = {.requests = slow};
+	assert_int_equal(admitted(r, &l, 1, S, 1000), 500);
+	l.requests = fast;
+	assert_int_equal(loci__rates_admit(r, &l, 1, 2 * S), S / 50);
+	assert_int_equal(admitted(r, &l, 1, 3 * S, 1000), 50);
+
+	l = (struct loci__rate_limits){.total = slow};
+	assert_int_equal(admitted(r, &l, 1, S, 1000), 500);
+	l.total = fast;
+	assert_int_equal(loci__rates_admit(r, &l, 1, 2 * S), S / 50);
+	assert_int_equal(admitted(r, &l, 1, 3 * S, 1000), 50);
+
+	l = (struct loci__rate_limits){.errors = slow};
+	for (int i = 0; i < 500; i++)
+		loci__rates_charge(r, &l, 1, S);
+	l.errors = fast;
+	assert_int_equal(loci__rates_admit(r, &l, 1, 2 * S), S / 50);
+	assert_int_equal(loci__rates_admit(r, &l, 1, 3 * S), 0);
+	loci__rates_free(r);
+}
+
 /* Ten times as many clients as places: an active one may be forgotten, one that is over its limit
  * stays longest. */
 static void the_table_is_bounded(void **state)
@@ -177,6 +204,7 @@ int main(void)
 	        cmocka_unit_test(all_share_the_total),
 	        cmocka_unit_test(failures_keep_a_client_out),
 	        cmocka_unit_test(rates_change),
+	        cmocka_unit_test(a_faster_rate_lets_in),
 	        cmocka_unit_test(the_table_is_bounded),
 	        cmocka_unit_test(many_threads),
 	};
