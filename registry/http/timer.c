@@ -56,18 +56,18 @@ static bool takes_nothing(struct loci__conn *c)
 		c->taken = at;
 		c->taken_at = now;
 	}
-	c->end = LOCI_END_WRITE;
 	/* libh2o's clock may be ahead of this one by some milliseconds. */
 	return now - c->taken_at + s->timer_ms[LOCI_TIMER_WRITE] / 4 >= s->write_ms;
 }
 
 static void on_write_timer(struct loci__conn *c)
 {
-	if (takes_nothing(c) || loci__conn_takes_too_slowly(c)) {
-		loci__conn_close(c, c->end);
-		return;
-	}
-	start(c, LOCI_TIMER_WRITE);
+	if (takes_nothing(c))
+		loci__conn_close(c, LOCI_END_WRITE);
+	else if (loci__conn_takes_too_slowly(c))
+		loci__conn_close(c, LOCI_END_WRITE_RATE);
+	else
+		start(c, LOCI_TIMER_WRITE);
 }
 
 /* --- a request that comes slowly --- */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every time-out fires, and none fires on a client that does its part."""
 
+import time
 import unittest
 
 from harness import TestCase, request, sink_answer, until
@@ -174,6 +175,24 @@ class Rates(TestCase):
             self.server.get("/gate/open")
             c.send(b"x")
             self.assertEqual(c.response().status, 201)
+
+
+class Looks(TestCase):
+    """The write timer looks at a client, and finds nothing wrong with it."""
+
+    options = ("loops=1", "min_write_rate=1", "rate_grace_ms=100")  # it looks that often; write_ms: a minute
+
+    def test_client_that_goes_by_itself(self):
+        before = self.server.numbers()
+        with self.server.connect(rcvbuf=4096) as c:
+            c.send(request("GET", "/file/0/60000000"))
+            c.read_some()
+            end = time.monotonic() + 1
+            until("there were looks", lambda: time.monotonic() > end)
+        e = until("it is told", lambda: [e for e in self.server.log if e.get("target") == "/file/0/60000000"])[0]
+        self.assertEqual(e["reason"], "connection lost")
+        after = self.server.numbers()
+        self.assertEqual((after["cut_write"], after["lost"]), (before["cut_write"], before["lost"] + 1))
 
 
 class Clock(TestCase):
