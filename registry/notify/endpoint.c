@@ -132,6 +132,15 @@ static void batch_done(struct batch *b)
 	b->n = 0;
 }
 
+/* The later half is gathered again, behind what is delivered. */
+static void batch_halve(struct batch *b)
+{
+	size_t kept = b->n / 2;
+	while (b->n > kept)
+		loci_event_free(b->events[--b->n]);
+	b->last = b->events[kept - 1]->sequence;
+}
+
 /* Up to rule.batch events that it wants; b->last tells what may be passed over with them. */
 static int gather(struct loci__endpoint *ep, struct batch *b, struct loci_error *err)
 {
@@ -222,11 +231,23 @@ static void answered(struct loci__endpoint *ep, const struct batch *b,
 	retry_later(ep, answer->retry_after_ms);
 }
 
-static void deliver(struct loci__endpoint *ep, const struct batch *b)
+/* A body has its limit, which a batch may be above for as often as it is tried. */
+static int post_what_fits(struct loci__endpoint *ep, struct batch *b,
+                          struct loci__notify_answer *ret, struct loci_error *err)
+{
+	for (;;) {
+		int rc = loci__notify_post(ep, b->events, b->n, ret, err);
+		if (rc != LOCI_E_TOO_LARGE || b->n == 1)
+			return rc;
+		batch_halve(b);
+	}
+}
+
+static void deliver(struct loci__endpoint *ep, struct batch *b)
 {
 	struct loci__notify_answer answer;
 	struct loci_error err;
-	if (loci__notify_post(ep, b->events, b->n, &answer, &err) == 0) {
+	if (post_what_fits(ep, b, &answer, &err) == 0) {
 		answered(ep, b, &answer);
 		return;
 	}

@@ -13,7 +13,7 @@ import threading
 import unittest
 
 from hook import Hook
-from ociregistry import OCI_MANIFEST, Registry, until
+from ociregistry import OCI_CONFIG, OCI_MANIFEST, Registry, digest_of, until
 
 FAST = ("--notify-retry", "10ms", "--notify-retry-max", "100ms", "--notify-timeout", "30s")
 
@@ -100,6 +100,27 @@ class Notify(unittest.TestCase):
         self.assertEqual([e["data"]["digest"] for e in events], digests)
         self.assertLess(len(hook.taken), 20)
         self.assertTrue(all(r.headers["Content-Type"].startswith("application/cloudevents-batch+json") for r in hook.taken))
+
+    def test_batch_that_fits_into_no_body(self):
+        hook = self.hook()
+        hook.answer = lambda request: 503
+        registry = self.registry("--notify", "h=%s batch=100 format=distribution" % hook.url,
+                                 "--notify-source", "https://registry.example")
+        repo = "team/" + "a" * 200  # all of it stands with each of the tags
+        config = registry.push_blob(repo, b"{}")
+        tags = ["%02d%s" % (i, "t" * 98) for i in range(64)]
+        digests = []
+        for i in range(60):
+            manifest = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": [], "annotations": {"i": str(i)},
+                                   "config": {"mediaType": OCI_CONFIG, "digest": config, "size": 2}}).encode()
+            digests.append(digest_of(manifest))
+            registry.expect(201, "PUT", "/v2/%s/manifests/%s?tag=%s" % (repo, digests[-1], "&tag=".join(tags)), manifest,
+                            {"Content-Type": OCI_MANIFEST, "User-Agent": '"' * 250})
+        hook.answer = lambda request: 204
+        until("all of it", lambda: sum(r.body.count(b'"target":') for r in list(hook.taken)) == 60 * 64)
+        targets = [e["target"] for e in hook.events()]
+        self.assertEqual([(t["digest"], t["tag"]) for t in targets], [(d, t) for d in digests for t in tags])
+        self.assertGreater(len(hook.taken), 1)
 
     # ---- trouble
 
