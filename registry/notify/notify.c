@@ -137,7 +137,7 @@ static int read_secret(const char *path, char **ret, size_t *ret_n, struct loci_
 	int rc = loci__read_file(AT_FDCWD, path, SECRET_MAX, ret, ret_n, err);
 	if (rc < 0)
 		return loci__err_prefix(err, rc, "a secret");
-	while (*ret_n && strchr("\r\n", (*ret)[*ret_n - 1]))
+	while (*ret_n && memchr("\r\n", (*ret)[*ret_n - 1], 2))
 		--*ret_n;
 	return *ret_n ? 0 : loci__err_set(err, LOCI_E_INVALID, "a secret: '%s' is empty", path);
 }

@@ -107,6 +107,33 @@ static void test_options(void **state)
 	fixture_close(&f);
 }
 
+/* A key may be any bytes; only a line's end at its end is none of it. */
+static void test_secret_of_bytes(void **state)
+{
+	static const char *const one[] = {"a=http://h/"};
+	static const char bytes[] = "k\0ey\0\r\n"; /* and no NUL behind it */
+	struct fixture f;
+	struct loci_notify *n;
+	(void)state;
+	fixture_open(&f, NULL);
+	const char *path = text("%s/secret", f.dir);
+	const char *const secret[] = {text("a=@%s", path)};
+	assert_int_equal(loci__write_file_atomic(AT_FDCWD, path, bytes, sizeof(bytes) - 1, 0600,
+	                                         /* sync= */ false, NULL),
+	                 0);
+	const struct loci_notify_opts o = {.struct_size = sizeof(o),
+	                                   .store = f.store,
+	                                   .endpoints = one,
+	                                   .n_endpoints = 1,
+	                                   .secrets = secret,
+	                                   .n_secrets = 1};
+	assert_int_equal(loci_notify_new(&o, &n, NULL), 0);
+	assert_int_equal(n->endpoints[0].secret_n, 5);
+	assert_memory_equal(n->endpoints[0].secret, bytes, 5);
+	loci_notify_free(n);
+	fixture_close(&f);
+}
+
 /* Every family is shown, and documented. Nothing listens at port 1: all ends all the same. */
 static void test_numbers(void **state)
 {
@@ -153,9 +180,8 @@ static void test_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_verdicts),
-	        cmocka_unit_test(test_waits),
-	        cmocka_unit_test(test_options),
+	        cmocka_unit_test(test_verdicts), cmocka_unit_test(test_waits),
+	        cmocka_unit_test(test_options),  cmocka_unit_test(test_secret_of_bytes),
 	        cmocka_unit_test(test_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
