@@ -116,6 +116,7 @@ struct manifests {
 	const struct loci_digest *after; /* or NULL */
 	size_t n;
 	struct loci_digest digests[BATCH];
+	size_t n_infos; /* fewer: those that a scrub put aside are not there */
 	struct loci_manifest_info infos[BATCH];
 };
 
@@ -139,15 +140,15 @@ static int read_manifests(struct loci_store *st, const char *repo, struct manife
 	struct loci__key from = *b->prefix;
 	if (b->after)
 		loci__key_digest(&from, b->after);
-	b->n = 0;
+	b->n = b->n_infos = 0;
 	int rc = loci__read_begin(st->sh->index, &t, err);
 	if (rc == 0)
 		rc = loci__txn_scan(&t, LOCI_INDEX_MEMBER, &from, take_manifest, b, err);
-	for (size_t i = 0; rc == 0 && i < b->n; i++)
-		rc = loci__manifest_info_get(&t, repo, &b->digests[i], &b->infos[i], err);
-	if (rc == LOCI_E_NOT_FOUND)
-		rc = loci__err_set(err, LOCI_E_INTERNAL,
-		                   "index: a manifest of repository '%s' has no row", repo);
+	for (size_t i = 0; rc == 0 && i < b->n; i++) {
+		rc = loci__manifest_info_get(&t, repo, &b->digests[i], &b->infos[b->n_infos], err);
+		b->n_infos += rc == 0;
+		rc = rc == LOCI_E_NOT_FOUND ? 0 : rc;
+	}
 	return rc;
 }
 
@@ -172,7 +173,7 @@ int loci_manifest_info_foreach(struct loci_store *st, const char *repo,
 	b->after = after;
 	do {
 		rc = read_manifests(st, repo, b, err);
-		for (size_t i = 0; rc == 0 && i < b->n; i++)
+		for (size_t i = 0; rc == 0 && i < b->n_infos; i++)
 			if (fn(arg, &b->infos[i]) != 0)
 				rc = loci__err_set(err, LOCI_E_CALLBACK,
 				                   "listing stopped by its caller");

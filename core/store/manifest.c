@@ -217,9 +217,12 @@ static int read_removed(struct loci__txn *t, const char *repo, const struct loci
 {
 	struct loci__member_row member;
 	int rc = loci__member_row_get(t, repo, d, &member, err);
-	if (rc == 0)
-		rc = loci__manifest_row_get(t, d, ret_row, err);
 	if (rc < 0)
+		return rc;
+	rc = loci__manifest_row_get(t, d, ret_row, err);
+	if (rc == LOCI_E_NOT_FOUND) /* a scrub put it aside: the membership and the tags go */
+		*ret_row = (struct loci__manifest_row){.media_type = {"", 0}};
+	else if (rc < 0)
 		return rc;
 	ret->bytes = ret_row->bytes.n;
 	if (!loci__slice_copy(member.media_type.n ? member.media_type : ret_row->media_type,

@@ -144,7 +144,9 @@ static int write_bytes(struct loci__txn *t, struct put_op *o, struct loci_error 
 		row.subject = o->m->subject ? o->m->subject->digest : (struct loci_digest){0};
 	row.bytes = (struct loci_slice){o->put->bytes, o->put->n};
 	o->told_new = true;
-	return loci__manifest_row_put(t, &o->digest, &row, err);
+	/* Those who have it already lost its bytes to a scrub. */
+	rc = is_new ? loci__usage_change_members(t, &o->digest, (int64_t)o->put->n, err) : 0;
+	return rc < 0 ? rc : loci__manifest_row_put(t, &o->digest, &row, err);
 }
 
 static int count_member(struct loci__txn *t, const char *repo, size_t bytes, struct loci_error *err)

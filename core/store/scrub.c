@@ -20,6 +20,7 @@
 #include "core/base/fs.h"
 #include "core/base/logger.h"
 #include "core/store/manifest_row.h"
+#include "core/store/usage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,6 +129,9 @@ static int drop_manifest_op(struct loci__txn *t, void *arg, struct loci_error *e
 	int rc = loci__manifest_row_get(t, d, &row, err);
 	if (rc == LOCI_E_NOT_FOUND || (rc == 0 && is_right(d, row.bytes)))
 		return 0;
+	rc = rc == 0 ? loci__usage_change_members(t, d, -(int64_t)row.bytes.n, err) : 0;
+	if (rc < 0)
+		return rc;
 	/* A row that cannot even be read goes just as well. */
 	return loci__txn_del(t, LOCI_INDEX_MANIFEST, &k, err);
 }

@@ -8,6 +8,7 @@
  */
 #include "core/store/usage.h"
 
+#include "core/base/cursor.h"
 #include "core/base/err.h"
 #include "core/store/store.h"
 
@@ -114,6 +115,42 @@ int loci__usage_change(struct loci__txn *t, const char *repo, const struct loci_
 	for (const char *p = strchr(repo, '/'); rc == 0 && p; p = strchr(p + 1, '/'))
 		rc = change_path(t, (struct loci_slice){repo, (size_t)(p - repo)}, false, c, err);
 	return rc < 0 ? rc : change_path(t, (struct loci_slice){repo, strlen(repo)}, true, c, err);
+}
+
+struct member {
+	const struct loci__key *prefix;
+	char repo[LOCI_REPO_MAX + 1];
+	bool found;
+};
+
+static int take_member(void *arg, struct loci_slice key, struct loci_slice val)
+{
+	struct member *m = arg;
+	(void)val;
+	if (key.n <= m->prefix->n || memcmp(key.p, m->prefix->b, m->prefix->n) != 0)
+		return 1;
+	const struct loci_slice name = {key.p + m->prefix->n, key.n - m->prefix->n};
+	m->found = loci__slice_copy(name, m->repo, sizeof(m->repo));
+	return 1;
+}
+
+int loci__usage_change_members(struct loci__txn *t, const struct loci_digest *d, int64_t bytes,
+                               struct loci_error *err)
+{
+	const struct loci__usage_change c = {.bytes = bytes};
+	const struct loci__key prefix = loci__key_of_holder(d, LOCI_HOLDER_MEMBER, /* repo= */ "");
+	struct loci__key from = prefix;
+	for (;;) { /* one at a time: nothing may be written inside a scan */
+		struct member m = {.prefix = &prefix};
+		int rc = loci__txn_scan(t, LOCI_INDEX_HOLDER, &from, take_member, &m, err);
+		if (rc == 0 && m.found)
+			rc = loci__usage_change(t, m.repo, &c, err);
+		if (rc < 0 || !m.found)
+			return rc;
+		from = prefix;
+		loci__key_text(&from, m.repo);
+		loci__key_bytes(&from, "", 1);
+	}
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

@@ -19,6 +19,11 @@ struct loci__usage_change {
 int loci__usage_change(struct loci__txn *t, const char *repo, const struct loci__usage_change *c,
                        struct loci_error *err);
 
+/* All repositories that have the manifest: its bytes come to the store, or leave it, while they
+ * keep their membership. */
+int loci__usage_change_members(struct loci__txn *t, const struct loci_digest *d, int64_t bytes,
+                               struct loci_error *err);
+
 /* A row: what the repository of that name holds itself, and together with all below it. */
 struct loci__usage_row {
 	struct loci_usage all;

@@ -2,6 +2,8 @@
 /* The scrub: what it finds, what it puts aside and how that heals, where it goes on. */
 #include "core/store/manifest_row.h"
 #include "core/store/scrub.h"
+#include "loci/inventory.h"
+#include "loci/usage.h"
 #include "store_fixture.h"
 
 #include "core/base/cleanup.h"
@@ -319,6 +321,54 @@ static void test_manifest(void **state)
 	image_done(&im);
 }
 
+static int count_manifest(void *arg, const struct loci_manifest_info *info)
+{
+	(void)info;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+static unsigned count_manifests(struct fixture *f, const char *repo)
+{
+	unsigned n = 0;
+	assert_loci_ok(loci_manifest_info_foreach(f->st, repo, NULL, count_manifest, &n, &e_));
+	return n;
+}
+
+static void remove_repo(struct fixture *f, const char *repo)
+{
+	struct loci_usage removed, left;
+	int more;
+	while ((more = loci_repo_remove_step(f->st, repo, &removed, NULL)) == 1)
+		;
+	assert_int_equal(more, 0);
+	assert_loci_ok(loci_usage_get(f->st, repo, &left, &e_));
+	assert_int_equal(left.bytes + left.manifests + left.tags, 0);
+}
+
+/* Without its row a manifest is still listed past, counted rightly, and can be removed. */
+static void test_manifest_put_aside_holds_up_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+	struct image im;
+	push_two(f, &im);
+	assert_int_equal(count_manifests(f, "q"), 1);
+	assert_loci_ok(loci__store_write(f->st, spoil_op, &im.digest, &e_));
+	assert_int_equal(scrub(f, LOCI_SCRUB_FIX, &told).fixed, 1);
+	assert_usage_is_right(f->st);
+	assert_int_equal(count_manifests(f, "q"), 0);
+	assert_loci_ok(loci_manifest_delete(f->st, "q", &im.digest, &e_));
+	assert_usage_is_right(f->st);
+	remove_repo(f, "q");
+	assert_loci_ok(image_put(f->st, "q", &im, "v1", LOCI_MANIFEST_PUT_SPARSE, NULL, &e_));
+	assert_true(has_tag(f->st, "r", "v1", &im.digest));
+	assert_usage_is_right(f->st);
+	remove_repo(f, "q");
+	remove_repo(f, "r");
+	image_done(&im);
+}
+
 /* Stopped at the first bad one of many: the next run reads the rest, and only that. */
 static void test_goes_on(void **state)
 {
@@ -464,6 +514,7 @@ int main(void)
 	        ROW(test_unreadable),
 	        ROW(test_references_of_an_index),
 	        ROW(test_manifest),
+	        ROW(test_manifest_put_aside_holds_up_nobody),
 	        ROW(test_goes_on),
 	        ROW(test_repository),
 	        ROW(test_one_at_a_time),
