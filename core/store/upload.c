@@ -305,7 +305,8 @@ struct commit_op {
 	const char *repo;
 	const struct loci_digest *digest;
 	struct loci__blob_row row;
-	bool published; /* else: only link what is there */
+	bool published;      /* else: only link what is there */
+	uint64_t seen_flags; /* of what is there, when its file was looked at */
 	uint64_t lease_until;
 };
 
@@ -318,6 +319,9 @@ static int commit_op(struct loci__txn *t, void *arg, struct loci_error *err)
 		return rc;
 	if (rc < 0 && rc != LOCI_E_NOT_FOUND)
 		return rc;
+	/* A scrub has found it bad since: it puts the file aside. */
+	if (!o->published && row.flags != o->seen_flags)
+		return LOCI_E_NOT_FOUND;
 	int allowed = loci__quota_check_blob(t, o->repo, o->digest, o->row.size, err);
 	if (allowed < 0)
 		return allowed;
@@ -341,7 +345,8 @@ static int commit_op(struct loci__txn *t, void *arg, struct loci_error *err)
 }
 
 /* Whether the blob stands already, as durable as this store's promises. */
-static bool is_there(struct loci_store *st, const struct loci_digest *d, uint64_t size)
+static bool is_there(struct loci_store *st, const struct loci_digest *d, uint64_t size,
+                     uint64_t *ret_flags)
 {
 	loci__cleanup_read struct loci__txn t = {0};
 	struct loci__blob_row row;
@@ -351,6 +356,7 @@ static bool is_there(struct loci_store *st, const struct loci_digest *d, uint64_
 	loci__read_end(&t);
 	if (row.flags & LOCI_BLOB_UNSYNCED && loci__store_is_durable(st))
 		return false;
+	*ret_flags = row.flags;
 	return row.size == size &&
 	       loci__blob_file(st, d, &row, /* ret_fd= */ NULL, /* err= */ NULL) == 0;
 }
@@ -374,7 +380,7 @@ static int make_visible(struct loci_upload *up, const struct loci_digest *d, str
 	                .flags = loci__store_is_durable(st) ? 0 : LOCI_BLOB_UNSYNCED},
 	        .lease_until = loci__lease_until(st),
 	};
-	if (is_there(st, d, up->offset)) {
+	if (is_there(st, d, up->offset, &o.seen_flags)) {
 		int rc = loci__store_write(st, commit_op, &o, err);
 		if (rc != LOCI_E_NOT_FOUND)
 			return rc;

@@ -466,6 +466,38 @@ static void test_set_aside_leaves_others_alone(void **state)
 	close(old);
 }
 
+/* A scrub at work between the look at a file and the transaction that relies on it. */
+static struct fixture *scrubbed;
+static const struct loci_blobs_ops *blobs_ops;
+static int open_and_scrub(struct loci_blobs *b, const struct loci_digest *d, int *ret_fd,
+                          uint64_t *ret_size, struct loci_error *err)
+{
+	struct told told = {0};
+	int rc = blobs_ops->open(b, d, ret_fd, ret_size, err);
+	b->ops = blobs_ops;
+	assert_int_equal(scrub(scrubbed, LOCI_SCRUB_FIX, &told).fixed, 1);
+	return rc;
+}
+
+/* Whoever pushes it meanwhile brings his own bytes into place. */
+static void test_push_beside_scrub(void **state)
+{
+	struct fixture *f = *state;
+	struct loci_blobs *b = f->st->sh->blobs;
+	struct loci_blobs_ops ops = *b->ops;
+	struct loci_digest d;
+	assert_loci_ok(loci_blob_put(f->st, "r", LAYER, strlen(LAYER), NULL, &d, &e_));
+	damage_bytes(f, &d);
+	scrubbed = f;
+	blobs_ops = b->ops;
+	ops.open = open_and_scrub;
+	b->ops = &ops;
+	assert_loci_ok(loci_blob_put(f->st, "r", LAYER, strlen(LAYER), NULL, &d, &e_));
+	assert_ptr_equal(b->ops, blobs_ops);
+	assert_int_equal(count_kept(f), 1);
+	assert_true(has_blob(f->st, "r", &d));
+}
+
 static void test_wait(void **state)
 {
 	static const struct {
@@ -519,6 +551,7 @@ int main(void)
 	        ROW(test_repository),
 	        ROW(test_one_at_a_time),
 	        ROW(test_set_aside_leaves_others_alone),
+	        ROW(test_push_beside_scrub),
 	        ROW(test_large),
 	        cmocka_unit_test(test_wait),
 	};
