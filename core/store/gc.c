@@ -29,6 +29,7 @@
 #define SHARE      25 /* percent */
 #define WAIT_MS    50 /* how often a pass that waits asks whether it is canceled */
 #define REST_MAX   2000
+#define SECOND_US  1000000
 #define ROUNDS_MAX 64 /* each undoes one level of nested indexes, or 64 parents of a blob */
 #define ROOTS_MAX  ((size_t)64 << 20)
 #define RUN_MODE   0700
@@ -108,12 +109,24 @@ int loci__gc_step_end(struct loci__gc *gc, uint64_t began_us, struct loci_error 
 	return rest(gc, pause < REST_MAX * 1000 ? pause : REST_MAX * 1000, err);
 }
 
+/* The clock may be set meanwhile: forward, it cuts no grace short that this round gave; back, it
+ * keeps nobody waiting for hours, and what is marked with a time of the future is left to the next
+ * pass. */
+static bool has_waited(const struct loci__gc *gc, uint64_t us)
+{
+	uint64_t grace_us = gc->o.grace_s * 1000000;
+	if (gc->o.flags & LOCI_GC_NO_GRACE || us > grace_us + SECOND_US)
+		return true;
+	return loci__gc_grace_is_over(gc, gc->condemned_at) && (!gc->gives_grace || us > grace_us);
+}
+
 /* Until everything condemned in this round may go. */
 static int wait_grace(struct loci__gc *gc, struct loci_error *err)
 {
 	int rc = 0;
+	uint64_t began = clock_us();
 	loci__gc_at(gc, LOCI__GC_CONDEMNED);
-	while (rc == 0 && !loci__gc_grace_is_over(gc, gc->condemned_at))
+	while (rc == 0 && !has_waited(gc, clock_us() - began))
 		rc = rest(gc, WAIT_MS * 1000, err);
 	return rc;
 }
@@ -125,6 +138,12 @@ void loci__gc_note_condemned(struct loci__gc *gc, uint64_t at)
 	gc->has_condemned = true;
 	if (at > gc->condemned_at)
 		gc->condemned_at = at;
+}
+
+void loci__gc_give_grace(struct loci__gc *gc)
+{
+	gc->gives_grace = true;
+	loci__gc_note_condemned(gc, loci__clock_epoch());
 }
 
 void loci__gc_report(struct loci__gc *gc, const struct loci_gc_object *object)
@@ -191,6 +210,7 @@ uint64_t loci_gc_last(const struct loci_store *st)
 static int condemn(struct loci__gc *gc, struct loci_error *err)
 {
 	gc->has_condemned = false;
+	gc->gives_grace = false;
 	gc->is_postponed = false;
 	int rc = loci__gc_condemn_links(gc, err);
 	return rc == 0 ? loci__gc_condemn_objects(gc, err) : rc;

@@ -31,6 +31,7 @@ struct loci__gc {
 	uint64_t lease_s;
 	bool has_condemned;    /* something waits for its removal, of this pass or an older one */
 	uint64_t condemned_at; /* the last of it */
+	bool gives_grace;      /* some was condemned by this round */
 	uint64_t n_condemned;  /* by the sweep under way */
 	uint64_t n_removed;
 	bool is_postponed;     /* some could not be decided: another round is needed */
@@ -50,6 +51,8 @@ bool loci__gc_is_old(const struct loci__gc *gc, uint64_t time);
 bool loci__gc_grace_is_over(const struct loci__gc *gc, uint64_t condemned);
 /* at: when; something that is condemned, whoever did it. */
 void loci__gc_note_condemned(struct loci__gc *gc, uint64_t at);
+/* This pass has condemned something just now. */
+void loci__gc_give_grace(struct loci__gc *gc);
 void loci__gc_report(struct loci__gc *gc, const struct loci_gc_object *object);
 void loci__gc_at(struct loci__gc *gc, enum loci__gc_point point);
 /* After each step: keeps to the share of time. CANCELED. */

@@ -117,7 +117,7 @@ static int condemn_link(struct loci__gc *gc, struct loci__txn *t, struct loci__g
 static int after_condemn(struct loci__gc *gc, struct loci__gc_item *item, struct loci_error *err)
 {
 	if (item->did == LOCI__GC_DID_CONDEMN)
-		loci__gc_note_condemned(gc, loci__clock_epoch());
+		loci__gc_give_grace(gc);
 	return loci__gc_is_dry(gc) ? report_link(gc, item, err) : 0;
 }
 

@@ -275,7 +275,7 @@ static int after_condemn(struct loci__gc *gc, struct loci__gc_item *item, struct
 	(void)err;
 	if (item->did == LOCI__GC_DID_CONDEMN) {
 		gc->n_condemned++;
-		loci__gc_note_condemned(gc, loci__clock_epoch());
+		loci__gc_give_grace(gc);
 	}
 	if (loci__gc_is_dry(gc))
 		report_object(gc, item);

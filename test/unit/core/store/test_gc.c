@@ -483,6 +483,54 @@ static void test_grace_is_waited_for(void **state)
 	assert_false(has_file(f, &d));
 }
 
+static int64_t clock_off; /* seconds that somebody has set the clock by */
+int __real_clock_gettime(clockid_t id, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
+{
+	int rc = __real_clock_gettime(id, ret);
+	if (id == CLOCK_REALTIME)
+		ret->tv_sec += clock_off;
+	return rc;
+}
+
+static void set_clock(void *arg, enum loci__gc_point point)
+{
+	if (point == LOCI__GC_CONDEMNED)
+		clock_off += *(const int64_t *)arg;
+}
+
+static bool is_after(void *arg)
+{
+	return loci__clock_ms() > *(const uint64_t *)arg;
+}
+
+/* The clock is set during the grace: it is waited for, and not for long. */
+static void test_clock_set_in_grace(void **state)
+{
+	static const int64_t by[] = {100000, -100000};
+	struct fixture *f = *state;
+	struct loci_digest d;
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t late = loci__clock_ms() + 20000;
+		int64_t off = by[i];
+		const struct loci_gc_opts o = {.struct_size = sizeof(o),
+		                               .grace_s = 1,
+		                               .is_canceled = is_after,
+		                               .cancel_arg = &late};
+		const struct loci__gc_hook hook = {set_clock, &off};
+		struct loci_gc_stats stats = {.struct_size = sizeof(stats)};
+		assert_loci_ok(loci_blob_put(f->st, "r", "garbage", 7, NULL, &d, &e_));
+		gc_age(f->st, "r", &d);
+		assert_loci_ok(loci__gc_run_with(f->st, &o, &hook, &stats, &e_));
+		assert_true(stats.duration_ms >= 1000);
+		assert_int_equal(has_file(f, &d), off < 0);
+		clock_off = 0;
+	}
+	gc_run(f->st, LOCI_GC_NO_GRACE, NULL);
+	assert_int_equal(count_all_rows(f->st), 0);
+}
+
 /* ---- the call -------------------------------------------------------------------------------- */
 
 struct seen {
@@ -616,6 +664,7 @@ int main(void)
 	        STORE_TEST(test_condemned_manifest_comes_back),
 	        STORE_TEST(test_mark_of_the_future),
 	        STORE_TEST(test_grace_is_waited_for),
+	        STORE_TEST(test_clock_set_in_grace),
 	        STORE_TEST(test_dry_run),
 	        STORE_TEST(test_one_at_a_time),
 	        STORE_TEST(test_steps),
