@@ -69,7 +69,7 @@ static int copy(struct loci_store *st, const char *repo, int fd, const struct lo
                 struct loci_error *err)
 {
 	struct loci_upload *up;
-	int rc = loci_upload_begin(st, repo, want->alg, &up, err);
+	int rc = loci__upload_begin_import(st, repo, want->alg, fd, /* how= */ 0, &up, err);
 	if (rc < 0)
 		return rc;
 	rc = copy_bytes(up, fd, err);
@@ -85,7 +85,7 @@ static int share(struct loci_store *st, const char *repo, int fd, const struct l
                  int how, bool trust, struct loci_error *err)
 {
 	struct loci_upload *up;
-	int rc = loci__upload_begin_shared(st, repo, want->alg, fd, how, &up, err);
+	int rc = loci__upload_begin_import(st, repo, want->alg, fd, how, &up, err);
 	return rc < 0 ? rc : loci__upload_finish(up, want, trust, /* ret= */ NULL, err);
 }
 

@@ -31,10 +31,16 @@ static const char *repo_of(const struct loci_upload *up)
 	return up->repo[0] ? up->repo : NULL;
 }
 
+/* What was imported is the operator's will. */
+static bool is_limited(const struct loci_upload *up)
+{
+	return up->repo[0] && !up->is_import;
+}
+
 /* In all sessions; 0: no limit. */
 static uint64_t max_bytes_of(const struct loci_upload *up)
 {
-	return up->repo[0] ? up->st->opts.max_upload_bytes : 0;
+	return is_limited(up) ? up->st->opts.max_upload_bytes : 0;
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -112,15 +118,13 @@ static struct loci_upload *upload_alloc(struct loci_store *st, const char *repo,
 	return up;
 }
 
-/* What was imported is the operator's will: no limit holds it up. */
 static int make_session(struct loci_upload *up, int fd, int how, struct loci_error *err)
 {
 	struct loci__shared *sh = up->st->sh;
 	const struct loci_blobs_ops *ops = sh->blobs->ops;
-	bool is_clients = up->repo[0] && !how;
 	int rc = loci__session_count_begin(sh->session_count,
-	                                   is_clients ? up->st->opts.max_uploads : 0,
-	                                   is_clients ? max_bytes_of(up) : 0, err);
+	                                   is_limited(up) ? up->st->opts.max_uploads : 0,
+	                                   max_bytes_of(up), err);
 	if (rc < 0)
 		return rc;
 	rc = how ? ops->session_share(sh->blobs, up->name, fd, how, &up->s, err)
@@ -133,12 +137,13 @@ static int make_session(struct loci_upload *up, int fd, int how, struct loci_err
 }
 
 /* how: enum loci_session_share of the file fd, or 0 for an empty session. */
-static int begin(struct loci_store *st, const char *repo, int alg, int fd, int how,
+static int begin(struct loci_store *st, const char *repo, int alg, bool is_import, int fd, int how,
                  struct loci_upload **ret, struct loci_error *err)
 {
 	loci__cleanup(upload_free_ptr) struct loci_upload *up = upload_alloc(st, repo, alg);
 	if (!up)
 		return loci__err_nomem(err);
+	up->is_import = is_import;
 	up->started = loci__clock_epoch();
 	int rc = loci__rand_uuid(up->id, err);
 	if (rc == 0)
@@ -152,10 +157,10 @@ static int begin(struct loci_store *st, const char *repo, int alg, int fd, int h
 	return 0;
 }
 
-int loci__upload_begin_shared(struct loci_store *st, const char *repo, int alg, int fd, int how,
+int loci__upload_begin_import(struct loci_store *st, const char *repo, int alg, int fd, int how,
                               struct loci_upload **ret, struct loci_error *err)
 {
-	return begin(st, repo, alg, fd, how, ret, err);
+	return begin(st, repo, alg, /* is_import= */ true, fd, how, ret, err);
 }
 
 int loci_upload_begin(struct loci_store *st, const char *repo, int alg, struct loci_upload **ret,
@@ -169,7 +174,7 @@ int loci_upload_begin(struct loci_store *st, const char *repo, int alg, struct l
 	if (!loci_digest_alg_name(alg))
 		return loci__err_set(err, LOCI_E_UNSUPPORTED, "digest algorithm %d", alg);
 	loci__sessions_expire(st->sh, &st->opts); /* what was given up, in a server that stays */
-	return begin(st, repo, alg, /* fd= */ -1, /* how= */ 0, ret, err);
+	return begin(st, repo, alg, /* is_import= */ false, /* fd= */ -1, /* how= */ 0, ret, err);
 }
 
 static int take(struct loci_upload *up, struct loci_error *err)

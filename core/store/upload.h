@@ -17,6 +17,7 @@ struct loci_upload {
 	uint64_t hashed;       /* bytes that h has seen; at most offset */
 	uint64_t noted;        /* bytes that the note's hash has seen; UINT64_MAX: no note */
 	bool from_note;        /* h began with what a note said */
+	bool is_import;        /* no limit holds it up */
 	uint64_t offset;
 	uint64_t started; /* seconds since the epoch; 0: not known */
 	int alg;
@@ -52,9 +53,10 @@ bool loci__upload_note_get(struct loci__shared *sh, const char *name,
 uint64_t loci__upload_known_bytes(const struct loci__shared *sh,
                                   const struct loci__session_note *note, uint64_t size);
 
-/* A session that has the bytes of the file fd already. how: enum loci_session_share. The arguments
- * are checked before. Expected: UNSUPPORTED. */
-int loci__upload_begin_shared(struct loci_store *st, const char *repo, int alg, int fd, int how,
+/* A session for a file that is taken in: it has the bytes of fd already (how: enum
+ * loci_session_share), or is to get them (how: 0). The arguments are checked before. Expected:
+ * UNSUPPORTED. */
+int loci__upload_begin_import(struct loci_store *st, const char *repo, int alg, int fd, int how,
                               struct loci_upload **ret, struct loci_error *err);
 /* As loci_upload_finish; trust: the bytes are want's, nobody hashes them again. */
 int loci__upload_finish(struct loci_upload *take_up, const struct loci_digest *want, bool trust,

@@ -96,6 +96,26 @@ static void test_link(void **state)
 	assert_true(has_blob(f->st, "a/b", &d));
 }
 
+/* Sessions that clients gave up hold up no import, not even one that copies. */
+static void test_no_limits(void **state)
+{
+	struct fixture *f = *state;
+	const struct loci_store_opts o = {
+	        .struct_size = sizeof(o), .max_uploads = 1, .max_upload_bytes = 2};
+	struct loci_upload *up;
+	int fd = make_file(f, "file", 0644);
+	struct loci_digest d = digest_of(text, TEXT_N);
+	int way;
+	fixture_close(f);
+	assert_loci_ok(loci_store_open(f->store, &o, &f->st, &e_));
+	assert_loci_ok(loci_upload_begin(f->st, "a/b", 0, &up, &e_));
+	assert_loci_ok(loci_upload_write(up, "x", 1, &e_));
+	assert_loci_ok(loci_blob_adopt(f->st, "a/b", fd, &d, 0, &way, &e_));
+	assert_int_equal(way, LOCI_ADOPTED_COPY);
+	loci_upload_close(up, /* discard= */ true);
+	close(fd);
+}
+
 /* Nobody's permission: the file is left alone. */
 static void test_no_link_unless_asked(void **state)
 {
@@ -263,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        ROW(test_link),
 	        ROW(test_no_link_unless_asked),
+	        ROW(test_no_limits),
 	        ROW(test_whose_file),
 	        ROW(test_clone),
 	        ROW(test_clone_on_a_full_disk),
