@@ -5,9 +5,10 @@ import json
 import os
 import re
 import signal
+import subprocess
 import unittest
 
-from ociregistry import Registry, until
+from ociregistry import DEADLINE, Registry, until
 
 DOCS = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../docs/observing.md"))
 
@@ -51,6 +52,16 @@ class Observe(unittest.TestCase):
             for series in ["loci_http_accepted_total", "loci_index_batch_operations_count", "loci_index_size_bytes",
                            "process_open_fds", "loci_process_anonymous_memory_bytes"]:
                 self.assertGreater(float(said[series]), 0, series)
+
+    def test_collections_that_were_not_to_be(self):
+        """A store at rest is as it should be: nothing to wake an operator for."""
+        with Registry("--gc-interval", "1s", "--log-level", "debug") as registry:
+            mark = [os.environ["OCIREGISTRY"], "read-only", "on", "--store", registry.store]
+            subprocess.run(mark, check=True, timeout=DEADLINE, env=registry.env)
+            # When the second is put off, the first one is counted if it ever is.
+            until("two are put off", lambda: sum("garbage collection" in line for line in list(registry.log)) > 1)
+            text = self.metrics(registry)
+            self.assertIn('loci_gc_passes_total{result="failed"} 0\n', text)
 
     def test_switched_off(self):
         with Registry("--no-metrics") as registry:
