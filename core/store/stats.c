@@ -5,11 +5,13 @@
 #include "core/store/store.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define INDEX_FILE "index/data.mdb"
+#define STALLED_MS 10000
 
 static int read_disk(struct loci_store *st, struct loci_store_stats *s, struct loci_error *err)
 {
@@ -46,9 +48,22 @@ static int probe_op(struct loci__txn *t, void *arg, struct loci_error *err)
 	return 0;
 }
 
+/* Whoever waits behind a writer that the disk does not answer waits as long: who asks is told, and
+ * does not hold a thread until then. */
+static int check_stalled(struct loci_store *st, struct loci_error *err)
+{
+	const uint64_t ms = loci__writer_busy_ms(st->sh->writer);
+	if (ms < STALLED_MS)
+		return 0;
+	return loci__err_set(err, LOCI_E_BUSY,
+	                     "index: its writer has not answered for %" PRIu64 " s", ms / 1000);
+}
+
 int loci_store_probe(struct loci_store *st, struct loci_error *err)
 {
 	int rc = loci__store_check(st, err);
+	if (rc == 0)
+		rc = check_stalled(st, err);
 	return rc < 0 ? rc
 	              : loci__writer_run(st->sh->writer, /* durable= */ false, probe_op, NULL, err);
 }

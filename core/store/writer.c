@@ -46,6 +46,7 @@ struct loci__writer {
 	struct loci__quotas *quotas; /* or NULL */
 	/* for those who watch */
 	atomic_uint_fast64_t n_queued;
+	atomic_uint_fast64_t began_ms; /* with the batch under way; 0: none is */
 	struct loci__histogram batches;
 	struct loci__histogram commits;
 };
@@ -214,9 +215,11 @@ static void *writer_main(void *arg)
 		if (!ops)
 			return NULL;
 		uint64_t began_us = loci__clock_us();
+		atomic_store(&w->began_ms, loci__clock_ms());
 		run_batch(w, ops);
 		loci__histogram_count(&w->batches, &batch_bounds, n);
 		loci__histogram_count(&w->commits, &commit_bounds, loci__clock_us() - began_us);
+		atomic_store(&w->began_ms, 0);
 		answer(ops);
 		upkeep(w);
 	}
@@ -288,6 +291,13 @@ void loci__writer_set_quotas(struct loci__writer *w, struct loci__quotas *quotas
 struct loci__bell *loci__writer_bell(const struct loci__writer *w)
 {
 	return w->bell;
+}
+
+uint64_t loci__writer_busy_ms(const struct loci__writer *w)
+{
+	const uint64_t began = atomic_load(&w->began_ms);
+	const uint64_t now = loci__clock_ms();
+	return began && now > began ? now - began : 0;
 }
 
 uint64_t loci__writer_stats(const struct loci__writer *w, struct loci_histogram *ret_batches,

@@ -40,6 +40,8 @@ int loci__writer_post(struct loci__writer *w, loci__op_fn fn, void *take_arg,
                       struct loci_error *err);
 /* Rung after each commit with events; the writer's. */
 struct loci__bell *loci__writer_bell(const struct loci__writer *w);
+/* How long it has been at the batch under way; 0: at none. */
+uint64_t loci__writer_busy_ms(const struct loci__writer *w);
 /* How long the queue is, and what became of it so far; both histograms zeroed before. */
 uint64_t loci__writer_stats(const struct loci__writer *w, struct loci_histogram *ret_batches,
                             struct loci_histogram *ret_commits);

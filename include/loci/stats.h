@@ -26,7 +26,8 @@ LOCI_API LOCI_CHECK int loci_store_stats(struct loci_store *st, struct loci_stor
                                          struct loci_error *err);
 
 /** Waits its turn in the writer's queue and runs a transaction that changes nothing: whether a push
- *  could be taken in at all. Expected: READ_ONLY (see loci_store_freeze), BUSY, SYS. */
+ *  could be taken in at all. Expected: READ_ONLY (see loci_store_freeze), BUSY (the writer has been
+ *  at one transaction for ten seconds: then nobody waits), SYS. */
 LOCI_API LOCI_CHECK int loci_store_probe(struct loci_store *st, struct loci_error *err);
 
 LOCI_END_DECLS
