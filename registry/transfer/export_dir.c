@@ -29,12 +29,19 @@ static struct dir_sink *dir_of(struct loci__export_sink *s)
 	return (struct dir_sink *)s;
 }
 
+/* A file of that size; a symlink's size is that of its words. */
+static bool is_present(const struct dir_sink *s, const char *path, uint64_t n)
+{
+	struct stat st;
+	return fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size == n;
+}
+
 static int dir_bytes(struct loci__export_sink *base, const char *path, const void *p, size_t n,
                      struct loci_error *err)
 {
-	struct stat st;
 	struct dir_sink *s = dir_of(base);
-	if (fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && (uint64_t)st.st_size == n)
+	if (is_present(s, path, n))
 		return 0;
 	return loci__write_file_atomic(s->fd, path, p, n, FILE_MODE, /* sync= */ false, err);
 }
@@ -59,11 +66,9 @@ static int dir_blob(struct loci__export_sink *base, const char *path, const stru
                     int fd, uint64_t n, int *ret_way, struct loci_error *err)
 {
 	struct dir_sink *s = dir_of(base);
-	struct stat st;
 	char random[LOCI_RAND_NAME_MAX], temp[LOCI_RAND_NAME_MAX + 8];
 	*ret_way = LOCI_ADOPTED_PRESENT;
-	if (fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-	    (uint64_t)st.st_size == n)
+	if (is_present(s, path, n))
 		return 0;
 	*ret_way = LOCI_ADOPTED_LINK;
 	if (s->link && loci__link_fd(fd, s->fd, path) == 0)

@@ -182,6 +182,18 @@ class Export(unittest.TestCase):
         self.assertEqual(self.blobs(), kept)
         self.assertEqual(sorted(os.listdir(self.out)), ["blobs", "index.json", "oci-layout"])
 
+    def test_link_is_no_file(self):
+        """Where one that was stopped left a manifest, there is a symlink of its size now."""
+        self.export("team/app:image")
+        kept = self.blobs()
+        path = os.path.join(self.out, "blobs", *self.tops["image"].split(":"))
+        os.unlink(os.path.join(self.out, "index.json"))
+        os.unlink(path)
+        os.symlink("/" * len(kept[self.tops["image"]]), path)
+        self.export("team/app:image")
+        self.assertFalse(os.path.islink(path))
+        self.assertEqual(self.blobs(), kept)
+
     def test_refused(self):
         """Row: names, what is said; and that nothing is made."""
         for names, said in ((["team/app:nothing"], "nothing"), (["nobody/here"], "nobody/here"), (["Team/App"], "Team/App"),
