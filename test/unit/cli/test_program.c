@@ -277,7 +277,7 @@ static void test_log_as_json(void **state)
 static void test_log_to_a_file(void **state)
 {
 	struct result *r = *state;
-	char path[] = "/tmp/loci-test-cli-XXXXXX";
+	char path[] = "/tmp/loci-test-cli-XXXXXX", below[sizeof(path) + 4];
 	struct loci_log_sink sink;
 	struct loci_error err = {0};
 	int fd = mkstemp(path);
@@ -302,7 +302,8 @@ static void test_log_to_a_file(void **state)
 	assert_non_null(strstr(r->out, " warn test: one\n"));
 	assert_non_null(strstr(r->out, " warn test: two\n"));
 	assert_non_null(strstr(r->out, " warn test: (a record too long to be logged)\n"));
-	assert_int_equal(loci__log_sink_open(&sink, "/nonexistent/log", &err), LOCI_E_NOT_FOUND);
+	snprintf(below, sizeof(below), "%s/log", path);
+	assert_int_equal(loci__log_sink_open(&sink, below, &err), LOCI_E_NOT_FOUND);
 }
 
 static void test_a_full_disk_is_an_error(void **state)
