@@ -39,10 +39,15 @@ static int grow(struct loci__digest_set *s, struct loci_error *err)
 	return 0;
 }
 
+bool loci__digest_set_has(const struct loci__digest_set *s, const struct loci_digest *d)
+{
+	return s->n_slots && s->slots[find_slot(s, d)];
+}
+
 int loci__digest_set_add(struct loci__digest_set *s, const struct loci_digest *d,
                          struct loci_error *err)
 {
-	if (s->n_slots && s->slots[find_slot(s, d)])
+	if (loci__digest_set_has(s, d))
 		return 0;
 	if (s->n == LOCI_DIGEST_SET_MAX)
 		return loci__err_set(err, LOCI_E_TOO_LARGE, "more than %zu blobs and manifests",

@@ -5,6 +5,8 @@
 
 #include "loci/digest.h"
 
+#include <stdbool.h>
+
 #define LOCI_DIGEST_SET_MAX ((size_t)1 << 20)
 
 struct loci__digest_set {
@@ -17,6 +19,7 @@ struct loci__digest_set {
 /* 1 when it is new, 0 when it was there. Expected: TOO_LARGE. */
 int loci__digest_set_add(struct loci__digest_set *s, const struct loci_digest *d,
                          struct loci_error *err);
+bool loci__digest_set_has(const struct loci__digest_set *s, const struct loci_digest *d);
 void loci__digest_set_done(struct loci__digest_set *s);
 
 #endif

@@ -87,6 +87,15 @@ struct loci__import *loci__import_clone(const struct loci__import *im)
 	return other;
 }
 
+void loci__import_free(struct loci__import *im)
+{
+	if (!im)
+		return;
+	loci__digest_set_done(&im->manifests);
+	free(im);
+}
+LOCI_DEFINE_CLEANUP(import_free_ptr, struct loci__import, loci__import_free)
+
 static void shared_init(struct loci__import_shared *sh, struct loci_transfer_counts *counts)
 {
 	sh->counts = counts;
@@ -106,7 +115,7 @@ int loci_import(struct loci_store *st, const char *source, const struct loci_imp
                 struct loci_transfer_counts *counts, struct loci_error *given_err)
 {
 	struct loci_error own_err, *err = given_err ? given_err : &own_err; /* events carry it */
-	loci__cleanup_free struct loci__import *im = calloc(1, sizeof(*im));
+	loci__cleanup(import_free_ptr) struct loci__import *im = calloc(1, sizeof(*im));
 	struct loci__import_shared shared;
 	*counts = (struct loci_transfer_counts){0};
 	if (!im)

@@ -7,6 +7,7 @@
 #define LOCI_TRANSFER_IMPORT_H
 
 #include "loci/transfer.h"
+#include "registry/transfer/digest_set.h"
 
 #include <pthread.h>
 
@@ -37,13 +38,17 @@ struct loci__import {
 	struct loci__import_shared *shared;
 	bool met_schema1;             /* what fails now does so for that reason */
 	char repo[LOCI_REPO_MAX + 1]; /* where images go at the moment */
-	/* Digests that this repository has got from here: a direct-mapped table that saves looking
-	 * again at what many manifests share. */
-	struct loci_digest done[LOCI_IMPORT_DONE_SLOTS];
+	/* What done_repo has got from here. Blobs are a direct-mapped table that saves looking
+	 * again at what many manifests share. Manifests are remembered as they are: indexes that
+	 * list each other's over and over would be walked on as many ways as there are. */
+	char done_repo[LOCI_REPO_MAX + 1];
+	struct loci__digest_set manifests;
+	struct loci_digest blobs[LOCI_IMPORT_DONE_SLOTS];
 };
 
 /* A thread's own, of the same import. */
 struct loci__import *loci__import_clone(const struct loci__import *im);
+void loci__import_free(struct loci__import *im);
 /* The repository for a name of the source ("": the given one alone). INVALID when it is no name. */
 int loci__import_set_repo(struct loci__import *im, const char *name, struct loci_error *err);
 /* The image with everything below it, then its tag. media_type NULL: as the document says; tag

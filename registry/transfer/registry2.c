@@ -264,7 +264,7 @@ static int walk_all(struct walk *w, struct loci_error *err)
 		rc = rc < 0 ? rc : done;
 	}
 	for (unsigned i = 0; i < n; i++)
-		free(w->workers[i]);
+		loci__import_free(w->workers[i]);
 	return rc;
 }
 

@@ -30,7 +30,7 @@ static bool has_flag(const struct loci__import *im, unsigned flag)
 
 static struct loci_digest *slot_of(struct loci__import *im, const struct loci_digest *d)
 {
-	return &im->done[(d->bytes[0] | d->bytes[1] << 8) % LOCI_IMPORT_DONE_SLOTS];
+	return &im->blobs[(d->bytes[0] | d->bytes[1] << 8) % LOCI_IMPORT_DONE_SLOTS];
 }
 
 static bool is_done(struct loci__import *im, const struct loci_digest *d)
@@ -45,9 +45,11 @@ int loci__import_set_repo(struct loci__import *im, const char *name, struct loci
 	int n = snprintf(repo, sizeof(repo), "%s%s%s", before, *before && *name ? "/" : "", name);
 	if (n < 0 || !loci_repo_is_valid(repo, (size_t)n < sizeof(repo) ? (size_t)n : 0))
 		return loci__err_set(err, LOCI_E_INVALID, "'%.300s' is no repository name", repo);
-	if (strcmp(repo, im->repo) != 0) {
-		memcpy(im->repo, repo, (size_t)n + 1);
-		memset(im->done, 0, sizeof(im->done));
+	memcpy(im->repo, repo, (size_t)n + 1);
+	if (strcmp(repo, im->done_repo) != 0) {
+		memcpy(im->done_repo, repo, (size_t)n + 1);
+		memset(im->blobs, 0, sizeof(im->blobs));
+		loci__digest_set_done(&im->manifests);
 	}
 	return 0;
 }
@@ -337,7 +339,7 @@ static int take_manifest(struct loci__import *im, const struct loci__source *src
 	if (depth > DEPTH_MAX)
 		return loci__err_set(err, LOCI_E_TOO_LARGE, "indexes in indexes, more than %d deep",
 		                     DEPTH_MAX);
-	bool done = is_done(im, d);
+	bool done = loci__digest_set_has(&im->manifests, d);
 	if (done && !tag)
 		return 0;
 	int rc = read_manifest(im, src, d, &bytes, &n, err);
@@ -352,8 +354,8 @@ static int take_manifest(struct loci__import *im, const struct loci__source *src
 		rc = put(im, d, media_type, bytes, n, tag, err);
 		pthread_mutex_unlock(stripe_of(im, d));
 	}
-	if (rc == 0)
-		*slot_of(im, d) = *d;
+	if (rc == 0) /* with no room for it, it is looked at again */
+		(void)loci__digest_set_add(&im->manifests, d, /* err= */ NULL);
 	return rc;
 }
 

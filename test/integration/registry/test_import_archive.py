@@ -209,6 +209,27 @@ class Layouts(Case):
                     ours.expect(200, "GET", "/v2/a/manifests/big")
                 shutil.rmtree(self.store)
 
+    def test_indexes_that_list_each_other_over_and_over(self):
+        """As many ways down as 40 to the power of 7; two in turn, which would push each other out of a small table."""
+        layout = Layout(os.path.join(self.dir, "maze"))
+        below = [layout.image([[file("a", "b")]])]
+
+        def index(n):
+            return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "annotations": {"n": str(n)},
+                               "manifests": below * (40 // len(below))}).encode()
+
+        def slot(data):
+            return int(digest_of(data).split(":")[1][:4], 16) & 0xff0f  # of 4096, by the first two bytes
+
+        for _ in range(7):
+            first = index(0)
+            second = next(data for data in map(index, range(1, 1 << 20)) if slot(data) == slot(first))
+            below = [layout.blob(data, OCI_INDEX) for data in (first, second)]
+        layout.tag("v1", below[0])
+        layout.close()
+        done = self.take("--repo", "a", os.path.join(self.dir, "maze"))
+        self.assertIn("manifests: 14 new", done.stdout)
+
     def test_dry_run(self):
         done = self.take("--dry-run", "--repo", "a", self.layout)
         self.assertIn("dry run: ", done.stdout)
