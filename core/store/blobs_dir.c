@@ -332,13 +332,27 @@ static int dir_session_share(struct loci_blobs *base, const char *name, int fd, 
 	return 0;
 }
 
+/* The file that an import linked may be one that its owner does not write to: then nobody does, and
+ * the session can be looked at, or removed. */
+static int open_session(struct dir_blobs *b, struct dir_session *s, struct loci_error *err)
+{
+	const int flags = O_NOFOLLOW | O_CLOEXEC;
+	s->fd = openat(b->uploads_fd, s->name, O_RDWR | flags);
+	if (s->fd < 0 && errno == EACCES) {
+		s->fd = openat(b->uploads_fd, s->name, O_RDONLY | flags);
+		s->base.sealed = true;
+	}
+	return s->fd < 0 ? session_err(s, "open", err) : 0;
+}
+
 /* 1: the file that is locked is not the name's any more. */
 static int try_take(struct dir_blobs *b, struct dir_session *s, struct loci_error *err)
 {
 	struct stat held, named;
-	s->fd = openat(b->uploads_fd, s->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	if (s->fd < 0)
-		return session_err(s, "open", err);
+	s->base.sealed = false;
+	int rc = open_session(b, s, err);
+	if (rc < 0)
+		return rc;
 	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK
 		               ? loci__err_set(err, LOCI_E_BUSY,
@@ -354,7 +368,7 @@ static int try_take(struct dir_blobs *b, struct dir_session *s, struct loci_erro
 	}
 	show_held(s);
 	s->base.size = (uint64_t)held.st_size;
-	s->base.sealed = held.st_nlink > 1;
+	s->base.sealed |= held.st_nlink > 1;
 	return 0;
 }
 

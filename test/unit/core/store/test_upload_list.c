@@ -320,6 +320,29 @@ static void test_expiry_is_remembered(void **state)
 	assert_false(exists(f, old));
 }
 
+/* What an import that was killed left of a file that its owner may only read. */
+static void test_read_only_file(void **state)
+{
+	struct fixture *f = *state;
+	char id[LOCI_UPLOAD_ID_MAX], path[600], dir[400];
+	const uid_t other = 4242;
+	begin(f->st, "a", "linked", id);
+	path_of(f, id, false, path);
+	snprintf(dir, sizeof(dir), "%s/uploads", f->store);
+	assert_int_equal(chmod(path, 0400), 0);
+	bool is_root = geteuid() == 0;
+	if (is_root) {
+		assert_int_equal(chown(path, other, (gid_t)-1), 0);
+		assert_int_equal(chown(dir, other, (gid_t)-1), 0);
+		assert_int_equal(seteuid(other), 0);
+	}
+	int rc = loci_upload_remove(f->st, id, /* unwritten_s= */ 0, /* err= */ NULL);
+	if (is_root)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(rc, 0);
+	assert_false(exists(f, id));
+}
+
 #define LIST_TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -330,6 +353,7 @@ int main(void)
 	        LIST_TEST(test_foreach_stops),
 	        LIST_TEST(test_looking_disturbs_nobody),
 	        LIST_TEST(test_remove),
+	        LIST_TEST(test_read_only_file),
 	        LIST_TEST(test_most_sessions),
 	        LIST_TEST(test_sessions_from_before),
 	        LIST_TEST(test_most_bytes),
