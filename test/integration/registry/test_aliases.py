@@ -48,6 +48,7 @@ UNDERSTOOD = [
 WITHOUT_EFFECT = [
     {"REGISTRY_HTTP_SECRET": "s3cret"}, {"REGISTRY_HTTP_HOST": "https://x"}, {"REGISTRY_HTTP_RELATIVEURLS": "true"},
     {"REGISTRY_HTTP_HEADERS_X-Content-Type-Options": "[nosniff]"}, {"REGISTRY_STORAGE": "filesystem"},
+    {"REGISTRY_VALIDATION_MANIFESTS_URLS_ALLOW": ".*"}, {"REGISTRY_VALIDATION_MANIFESTS_URLS_ALLOW": "[^https?://]"},
     {"REGISTRY_STORAGE_CACHE_BLOBDESCRIPTOR": "inmemory"}, {"REGISTRY_STORAGE_REDIRECT_DISABLE": "true"},
     {"REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED": "true"}, {"REGISTRY_HEALTH_STORAGEDRIVER_ENABLED": "false"},
     {"REGISTRY_VALIDATION_DISABLED": "true"}, {"REGISTRY_LOG_FIELDS_SERVICE": "registry"}, {"REGISTRY_PROXY_REMOTEURL": ""},
@@ -73,6 +74,7 @@ REFUSED = [
     ("REGISTRY_HTTP_DRAINTIMEOUT", "soon", "a time like"),
     ("REGISTRY_HTTP_ADDRESS", ":5000", "did you mean 'REGISTRY_HTTP_ADDR'"),
     ("REGISTRY_COMPATIBILITY_SCHEMA1_ENABLED", "true", "expected false"),
+    ("REGISTRY_VALIDATION_MANIFESTS_URLS_ALLOW", "^https://mirror\\.example\\.com/", "expected .*"),
 ]
 
 
@@ -153,6 +155,8 @@ class Files(unittest.TestCase):
         for text, said in (("version: 0.1\nhttp:\n  adr: :1\n", "config.yml:3:8: http.adr: "),
                            ("version: 0.1\nproxy:\n  remoteurl: https://x\n", "config.yml:3:14: proxy.remoteurl: cannot be honoured"),
                            ("version: 0.1\nnotifications:\n  endpoints:\n    - name: a\n", "config.yml:4:5: notifications.endpoints: cannot"),
+                           ("version: 0.1\nvalidation:\n  manifests:\n    urls:\n      allow:\n        - ^https?://\n        - ^https://a/\n",
+                            "config.yml:7:11: validation.manifests.urls.allow: expected .*"),
                            ("version: 0.2\n", "config.yml:1:10: version: expected 0.1")):
             with self.subTest(text):
                 self.write(text)
