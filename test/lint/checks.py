@@ -56,6 +56,7 @@ THIRD_PARTY = {  # header, the one folder that includes it
     r"zlib\.h|zstd(_errors)?\.h|lzma\.h|bzlib\.h": ["unpack"],
     r"lmdb\.h": ["core/store"],
     r"jansson\.h": ["core/base"],
+    r"dlfcn\.h": ["core/base"],
     r"yaml\.h": ["conf"],
     r"seccomp\.h|sys/capability\.h": ["rtcore/runtime", "rtcore/bundle"],
 }
