@@ -11,20 +11,22 @@
 #include "core/base/cursor.h"
 #include "core/base/err.h"
 #include "core/base/logger.h"
+#include "puller/curl_api.h"
 #include "puller/retry.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
 struct loci_http_share {
+	const struct loci__curl *api;
 	CURLSH *curl;
 	pthread_mutex_t locks[CURL_LOCK_DATA_LAST];
 };
 
 struct loci_http {
 	struct loci_http_opts opts;
+	const struct loci__curl *api;
 	CURL *easy;
 	CURLM *multi;
 	char reason[CURL_ERROR_SIZE];
@@ -106,24 +108,29 @@ static void share_unlock(CURL *easy, curl_lock_data data, void *arg)
 /* Thread-safe since libcurl 7.84; counted, so that a program's own call does no harm. */
 static void init_curl(void)
 {
-	curl_global_init(CURL_GLOBAL_DEFAULT);
+	loci__curl_loaded()->global_init(CURL_GLOBAL_DEFAULT);
 }
 
 int loci__http_share_new(struct loci_http_share **ret, struct loci_error *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	const struct loci__curl *curl;
+	int rc = loci__curl_load(&curl, err);
+	if (rc < 0)
+		return rc;
 	pthread_once(&once, init_curl);
 	struct loci_http_share *s = calloc(1, sizeof(*s));
 	if (!s)
 		return loci__err_nomem(err);
+	s->api = curl;
 	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++)
 		pthread_mutex_init(&s->locks[i], NULL);
-	s->curl = curl_share_init();
-	if (!s->curl || curl_share_setopt(s->curl, CURLSHOPT_USERDATA, s) ||
-	    curl_share_setopt(s->curl, CURLSHOPT_LOCKFUNC, share_lock) ||
-	    curl_share_setopt(s->curl, CURLSHOPT_UNLOCKFUNC, share_unlock) ||
-	    curl_share_setopt(s->curl, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) ||
-	    curl_share_setopt(s->curl, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION)) {
+	s->curl = curl->share_init();
+	if (!s->curl || curl->share_setopt(s->curl, CURLSHOPT_USERDATA, s) ||
+	    curl->share_setopt(s->curl, CURLSHOPT_LOCKFUNC, share_lock) ||
+	    curl->share_setopt(s->curl, CURLSHOPT_UNLOCKFUNC, share_unlock) ||
+	    curl->share_setopt(s->curl, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) ||
+	    curl->share_setopt(s->curl, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION)) {
 		loci__http_share_free(s);
 		return loci__err_nomem(err);
 	}
@@ -136,7 +143,7 @@ void loci__http_share_free(struct loci_http_share *s)
 	if (!s)
 		return;
 	if (s->curl)
-		curl_share_cleanup(s->curl);
+		s->api->share_cleanup(s->curl);
 	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++)
 		pthread_mutex_destroy(&s->locks[i]);
 	free(s);
@@ -198,8 +205,8 @@ static void read_status(struct loci_http *h)
 {
 	long status = 0;
 	curl_off_t length = -1;
-	curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(h->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	h->api->easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+	h->api->easy_getinfo(h->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
 	h->resp->status = (int)status;
 	h->resp->content_length = length;
 }
@@ -248,26 +255,27 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 
 static int set_fixed_options(struct loci_http *h, struct loci_http_share *share)
 {
+	const struct loci__curl *curl = h->api;
 	CURL *e = h->easy;
 	int bad = 0;
-	bad |= curl_easy_setopt(e, CURLOPT_SHARE, share->curl);
-	bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	bad |= curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, h->opts.insecure_tls ? 0L : 1L);
-	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, h->opts.insecure_tls ? 0L : 2L);
-	bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-	bad |= curl_easy_setopt(e, CURLOPT_USERAGENT, h->opts.user_agent);
-	bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)h->opts.connect_timeout_ms);
-	bad |= curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 256L * 1024);
-	bad |= curl_easy_setopt(e, CURLOPT_ERRORBUFFER, h->reason);
-	bad |= curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
-	bad |= curl_easy_setopt(e, CURLOPT_HEADERDATA, h);
-	bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-	bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, h);
+	bad |= curl->easy_setopt(e, CURLOPT_SHARE, share->curl);
+	bad |= curl->easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	bad |= curl->easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	bad |= curl->easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	bad |= curl->easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	bad |= curl->easy_setopt(e, CURLOPT_SSL_VERIFYPEER, h->opts.insecure_tls ? 0L : 1L);
+	bad |= curl->easy_setopt(e, CURLOPT_SSL_VERIFYHOST, h->opts.insecure_tls ? 0L : 2L);
+	bad |= curl->easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	bad |= curl->easy_setopt(e, CURLOPT_USERAGENT, h->opts.user_agent);
+	bad |= curl->easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)h->opts.connect_timeout_ms);
+	bad |= curl->easy_setopt(e, CURLOPT_BUFFERSIZE, 256L * 1024);
+	bad |= curl->easy_setopt(e, CURLOPT_ERRORBUFFER, h->reason);
+	bad |= curl->easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+	bad |= curl->easy_setopt(e, CURLOPT_HEADERDATA, h);
+	bad |= curl->easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+	bad |= curl->easy_setopt(e, CURLOPT_WRITEDATA, h);
 	if (h->opts.no_proxy)
-		bad |= curl_easy_setopt(e, CURLOPT_PROXY, "");
+		bad |= curl->easy_setopt(e, CURLOPT_PROXY, "");
 	return bad ? -1 : 0;
 }
 
@@ -278,8 +286,9 @@ int loci__http_new(struct loci_http_share *share, const struct loci_http_opts *o
 	if (!h)
 		return loci__err_nomem(err);
 	h->opts = *opts;
-	h->easy = curl_easy_init();
-	h->multi = curl_multi_init();
+	h->api = share->api;
+	h->easy = h->api->easy_init();
+	h->multi = h->api->multi_init();
 	if (!h->easy || !h->multi) {
 		loci__http_free(h);
 		return loci__err_nomem(err);
@@ -298,15 +307,15 @@ void loci__http_free(struct loci_http *h)
 	if (!h)
 		return;
 	if (h->easy)
-		curl_easy_cleanup(h->easy);
+		h->api->easy_cleanup(h->easy);
 	if (h->multi)
-		curl_multi_cleanup(h->multi);
+		h->api->multi_cleanup(h->multi);
 	free(h);
 }
 
 void loci__http_wake(struct loci_http *h)
 {
-	curl_multi_wakeup(h->multi);
+	h->api->multi_wakeup(h->multi);
 }
 
 static bool is_canceled(const struct loci_http *h)
@@ -324,8 +333,8 @@ int loci__http_pause(struct loci_http *h, uint64_t ms, struct loci_error *err)
 		if (now >= end)
 			return 0;
 		uint64_t left = end - now;
-		curl_multi_poll(h->multi, NULL, 0,
-		                left < LOCI_HTTP_TICK_MS ? (int)left : LOCI_HTTP_TICK_MS, NULL);
+		h->api->multi_poll(h->multi, NULL, 0,
+		                   left < LOCI_HTTP_TICK_MS ? (int)left : LOCI_HTTP_TICK_MS, NULL);
 	}
 }
 
@@ -333,7 +342,7 @@ int loci__http_pause(struct loci_http *h, uint64_t ms, struct loci_error *err)
 
 static int add_line(struct curl_slist **list, const char *line)
 {
-	struct curl_slist *longer = curl_slist_append(*list, line);
+	struct curl_slist *longer = loci__curl_loaded()->slist_append(*list, line);
 	if (!longer)
 		return -1;
 	*list = longer;
@@ -355,39 +364,40 @@ static void free_headers(struct curl_slist **list)
 {
 	for (struct curl_slist *l = *list; l; l = l->next)
 		explicit_bzero(l->data, strlen(l->data));
-	curl_slist_free_all(*list);
+	loci__curl_loaded()->slist_free_all(*list);
 	*list = NULL;
 }
 
 static int set_request(struct loci_http *h, const struct loci_http_request *req,
                        struct curl_slist **headers, char range[32])
 {
+	const struct loci__curl *curl = h->api;
 	CURL *e = h->easy;
 	int bad = 0;
-	bad |= curl_easy_setopt(e, CURLOPT_URL, req->url);
-	bad |= curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
-	bad |= curl_easy_setopt(e, CURLOPT_NOBODY, !strcmp(req->method, "HEAD") ? 1L : 0L);
+	bad |= curl->easy_setopt(e, CURLOPT_URL, req->url);
+	bad |= curl->easy_setopt(e, CURLOPT_HTTPGET, 1L);
+	bad |= curl->easy_setopt(e, CURLOPT_NOBODY, !strcmp(req->method, "HEAD") ? 1L : 0L);
 	if (req->form) {
-		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
-		                        (curl_off_t)strlen(req->form));
-		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->form);
+		bad |= curl->easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+		                         (curl_off_t)strlen(req->form));
+		bad |= curl->easy_setopt(e, CURLOPT_POSTFIELDS, req->form);
 	}
 	if (req->body) {
-		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body_n);
-		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->body);
+		bad |= curl->easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body_n);
+		bad |= curl->easy_setopt(e, CURLOPT_POSTFIELDS, req->body);
 		bad |= add_header(headers, "Content-Type", req->content_type);
 	}
 	for (size_t i = 0; i < req->n_headers; i++)
 		bad |= add_line(headers, req->headers[i]);
 	snprintf(range, 32, "%llu-", (unsigned long long)req->range_from);
-	bad |= curl_easy_setopt(e, CURLOPT_RANGE, req->range_from ? range : NULL);
+	bad |= curl->easy_setopt(e, CURLOPT_RANGE, req->range_from ? range : NULL);
 	if (req->accept)
 		bad |= add_header(headers, "Accept", req->accept);
 	if (req->authorization)
 		bad |= add_header(headers, "Authorization", req->authorization);
 	/* Bytes that carry a digest must come as they are. */
 	bad |= add_header(headers, "Accept-Encoding", "identity");
-	bad |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, *headers);
+	bad |= curl->easy_setopt(e, CURLOPT_HTTPHEADER, *headers);
 	return bad ? -1 : 0;
 }
 
@@ -396,7 +406,7 @@ static int check_stall(struct loci_http *h)
 	uint64_t now = loci__clock_ms();
 	if (!h->connected) {
 		curl_off_t us = 0;
-		curl_easy_getinfo(h->easy, CURLINFO_PRETRANSFER_TIME_T, &us);
+		h->api->easy_getinfo(h->easy, CURLINFO_PRETRANSFER_TIME_T, &us);
 		h->connected = us > 0;
 		h->window_start_ms = now;
 		return 0; /* connecting has its own limit */
@@ -426,10 +436,10 @@ static int drive(struct loci_http *h, CURLcode *ret)
 {
 	int running = 1;
 	for (;;) {
-		CURLMcode bad = curl_multi_perform(h->multi, &running);
+		CURLMcode bad = h->api->multi_perform(h->multi, &running);
 		if (bad)
 			return loci__err_set(h->err, LOCI_E_INTERNAL, "libcurl: %s",
-			                     curl_multi_strerror(bad));
+			                     h->api->multi_strerror(bad));
 		if (!running)
 			break;
 		if (is_canceled(h))
@@ -437,10 +447,10 @@ static int drive(struct loci_http *h, CURLcode *ret)
 		int rc = check_stall(h);
 		if (rc < 0)
 			return rc;
-		curl_multi_poll(h->multi, NULL, 0, wait_ms(h), NULL);
+		h->api->multi_poll(h->multi, NULL, 0, wait_ms(h), NULL);
 	}
 	int left;
-	const CURLMsg *msg = curl_multi_info_read(h->multi, &left);
+	const CURLMsg *msg = h->api->multi_info_read(h->multi, &left);
 	*ret = msg ? msg->data.result : CURLE_RECV_ERROR;
 	return 0;
 }
@@ -454,7 +464,7 @@ static int finish(struct loci_http *h, CURLcode code)
 		struct loci_outcome o = loci__outcome_of_transport((int)code);
 		h->resp->retry = o.retry;
 		return loci__err_set(h->err, o.code, "%s",
-		                     *h->reason ? h->reason : curl_easy_strerror(code));
+		                     *h->reason ? h->reason : h->api->easy_strerror(code));
 	}
 	if (!h->resp->status)
 		return loci__err_set(h->err, LOCI_E_PROTOCOL, "no http status");
@@ -479,14 +489,14 @@ int loci__http_exchange(struct loci_http *h, const struct loci_http_request *req
 	h->reason[0] = '\0';
 	if (set_request(h, req, &headers, range) < 0)
 		return loci__err_nomem(err);
-	if (curl_multi_add_handle(h->multi, h->easy))
+	if (h->api->multi_add_handle(h->multi, h->easy))
 		return loci__err_set(err, LOCI_E_INTERNAL, "libcurl: the handle is in use");
 	CURLcode code = CURLE_OK;
 	int rc = drive(h, &code);
 	rc = rc < 0 ? rc : finish(h, code);
-	curl_multi_remove_handle(h->multi, h->easy);
-	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);
-	curl_easy_setopt(h->easy, CURLOPT_POSTFIELDS, NULL);
+	h->api->multi_remove_handle(h->multi, h->easy);
+	h->api->easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);
+	h->api->easy_setopt(h->easy, CURLOPT_POSTFIELDS, NULL);
 	/* What stands behind "?" may be a signature: not for messages. */
 	int shown = (int)strcspn(req->url, "?");
 	if (rc < 0)

@@ -9,14 +9,14 @@
 #include "core/base/cursor.h"
 #include "core/base/err.h"
 #include "loci/ref.h"
+#include "puller/curl_api.h"
 
-#include <curl/curl.h>
 #include <string.h>
 #include <strings.h>
 
-LOCI_DEFINE_CLEANUP(url_cleanup_ptr, CURLU, curl_url_cleanup)
+LOCI_DEFINE_CLEANUP(url_cleanup_ptr, CURLU, loci__curl_loaded()->url_cleanup)
 #define cleanup_url loci__cleanup(url_cleanup_ptr)
-LOCI_DEFINE_CLEANUP(curl_free_ptr, char, curl_free)
+LOCI_DEFINE_CLEANUP(curl_free_ptr, char, loci__curl_loaded()->free)
 #define cleanup_curl_free loci__cleanup(curl_free_ptr)
 
 static void lower(char *s)
@@ -29,13 +29,14 @@ static void lower(char *s)
 
 static int origin_of_handle(CURLU *u, struct loci_origin *ret, struct loci_error *err)
 {
+	const struct loci__curl *curl = loci__curl_loaded();
 	cleanup_curl_free char *scheme = NULL;
 	cleanup_curl_free char *host = NULL;
 	cleanup_curl_free char *port = NULL;
 	uint64_t number;
-	if (curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
-	    curl_url_get(u, CURLUPART_HOST, &host, 0) ||
-	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
+	if (curl->url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
+	    curl->url_get(u, CURLUPART_HOST, &host, 0) ||
+	    curl->url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
 		return loci__err_set(err, LOCI_E_INVALID, "expected a url with a host");
 	struct loci_origin o = {.is_https = !strcasecmp(scheme, "https")};
 	if (!o.is_https && strcasecmp(scheme, "http") != 0)
@@ -54,15 +55,19 @@ static int origin_of_handle(CURLU *u, struct loci_origin *ret, struct loci_error
 
 static int parse_url(const char *url, CURLU **ret, struct loci_error *err)
 {
-	cleanup_url CURLU *u = curl_url();
+	const struct loci__curl *curl;
+	int rc = loci__curl_load(&curl, err);
+	if (rc < 0)
+		return rc;
+	cleanup_url CURLU *u = curl->url();
 	if (!u)
 		return loci__err_nomem(err);
-	CURLUcode rc = strlen(url) > LOCI_URL_MAX
-	                       ? CURLUE_MALFORMED_INPUT
-	                       : curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
-	if (rc)
+	CURLUcode bad = strlen(url) > LOCI_URL_MAX
+	                        ? CURLUE_MALFORMED_INPUT
+	                        : curl->url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+	if (bad)
 		return loci__err_set(err, LOCI_E_INVALID, "url '%.128s': %s", url,
-		                     curl_url_strerror(rc));
+		                     curl->url_strerror(bad));
 	*ret = loci__steal_ptr(&u);
 	return 0;
 }
@@ -104,21 +109,22 @@ int loci__redirect_target(const char *from, const char *location, char **ret,
 		return rc;
 	if ((rc = parse_url(from, &u, err)) < 0)
 		return rc;
+	const struct loci__curl *curl = loci__curl_loaded();
 	CURLUcode bad = strlen(location) > LOCI_URL_MAX
 	                        ? CURLUE_MALFORMED_INPUT
-	                        : curl_url_set(u, CURLUPART_URL, location,
-	                                       CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE);
+	                        : curl->url_set(u, CURLUPART_URL, location,
+	                                        CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE);
 	if (bad)
 		return loci__err_set(err, LOCI_E_PROTOCOL, "redirect to '%.128s': %s", location,
-		                     curl_url_strerror(bad));
+		                     curl->url_strerror(bad));
 	struct loci_error why = {0};
 	if (check_redirect(u, &origin, &why) < 0)
 		return loci__err_set(err, LOCI_E_PROTOCOL, "redirect to '%.128s': %s", location,
 		                     why.msg);
-	if (curl_url_set(u, CURLUPART_USER, NULL, 0) ||
-	    curl_url_set(u, CURLUPART_PASSWORD, NULL, 0) ||
-	    curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0) ||
-	    curl_url_get(u, CURLUPART_URL, &url, 0) || !(*ret = strdup(url)))
+	if (curl->url_set(u, CURLUPART_USER, NULL, 0) ||
+	    curl->url_set(u, CURLUPART_PASSWORD, NULL, 0) ||
+	    curl->url_set(u, CURLUPART_FRAGMENT, NULL, 0) ||
+	    curl->url_get(u, CURLUPART_URL, &url, 0) || !(*ret = strdup(url)))
 		return loci__err_nomem(err);
 	return 0;
 }

@@ -6,8 +6,8 @@
 #include "puller/retry.h"
 
 #include "core/base/cursor.h"
+#include "puller/curl_api.h"
 
-#include <curl/curl.h>
 #include <string.h>
 
 /* libcurl's code, ours, worth another try */
@@ -115,7 +115,8 @@ int64_t loci__retry_after_parse(const char *text, uint64_t now)
 		return seconds > INT32_MAX ? (int64_t)INT32_MAX * 1000 : (int64_t)seconds * 1000;
 	if (loci__is_digit((unsigned char)*text))
 		return -1;
-	time_t at = curl_getdate(text, NULL);
+	const struct loci__curl *curl;
+	time_t at = loci__curl_load(&curl, /* err= */ NULL) < 0 ? -1 : curl->getdate(text, NULL);
 	if (at < 0)
 		return -1;
 	return (uint64_t)at <= now ? 0 : ((int64_t)at - (int64_t)now) * 1000;

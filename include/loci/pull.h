@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A reference to bytes: resolve, authenticate, fetch, verify, record (distribution-spec "Pull",
- * docker token.md). Uses libcurl, which is initialised on first use; the program should ignore
- * SIGPIPE, which TLS writes to a vanished peer can raise.
+ * docker token.md). Uses libcurl, which is loaded and initialised on first use; the program
+ * should ignore SIGPIPE, which TLS writes to a vanished peer can raise.
  */
 #ifndef LOCI_PULL_H
 #define LOCI_PULL_H
@@ -61,9 +61,10 @@ struct loci_pull_opts {
 /** Fetches what the store does not have, verifies every digest and size before anything is visible,
  *  then records the image as the last one pulled. What was fetched of a broken transfer is kept and
  *  resumed. Expected errors: NOT_FOUND, UNAUTHORIZED, DENIED, UNSUPPORTED (no manifest for the
- *  platform; the message lists those there are), UNREACHABLE, TIMEOUT, BUSY (the registry's rate
- *  limit), PROTOCOL, DIGEST_MISMATCH, SIZE_MISMATCH, NO_SPACE, CANCELED. libcurl looks at the
- *  environment for proxies ($https_proxy, $no_proxy), which loopback registries are spared. */
+ *  platform; the message lists those there are; or no libcurl), UNREACHABLE, TIMEOUT, BUSY (the
+ *  registry's rate limit), PROTOCOL, DIGEST_MISMATCH, SIZE_MISMATCH, NO_SPACE, CANCELED. libcurl
+ *  looks at the environment for proxies ($https_proxy, $no_proxy), which loopback registries are
+ *  spared. */
 LOCI_API LOCI_CHECK int loci_pull(const struct loci_ref *ref, struct loci_store *st,
                                   const struct loci_pull_opts *o, struct loci_image *ret,
                                   struct loci_error *err);
