@@ -11,9 +11,10 @@ RUN script/bootstrap build \
     && DESTDIR=/out cmake --install build/release --strip
 
 FROM debian:12-slim
+# No program is linked with the last two: imports and exports of archives load libarchive, webhooks and ocipull libcurl.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libh2o-evloop0.13 liblmdb0 libjansson4 libyaml-0-2 libarchive13 \
-       libcurl4 libisal2 libzstd1 libssl3 \
+    && apt-get install -y --no-install-recommends ca-certificates libh2o-evloop0.13 liblmdb0 libjansson4 libyaml-0-2 libisal2 \
+       libzstd1 libssl3 libarchive13 libcurl4 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/ociregistry /out/usr/bin/ocipull /usr/bin/
 # By the name that it has in scripts: docker exec … registry garbage-collect FILE

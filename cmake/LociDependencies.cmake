@@ -9,8 +9,6 @@ pkg_check_modules(lmdb REQUIRED IMPORTED_TARGET lmdb)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(libisal IMPORTED_TARGET libisal)
-# Archives of images for import and export; and the reference that unpack's own tar parser is held to.
-pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive)
 pkg_check_modules(yaml REQUIRED IMPORTED_TARGET yaml-0.1)
 # h2o: the event-loop flavour only; without this definition h2o.h silently lays its structs out for libuv.
 # (Its .pc file calls 2.2.5 "0.13.5": the version is checked where h2o.h is included.)
@@ -23,7 +21,7 @@ endif()
 # loci_dynlib(NAME VERSION HEADER): pkg-config's NAME is loaded by the programs when they use it (core/base/dynlib.h), so
 # only its headers are built against: loci-NAME-headers. The soname in HEADER must be that of the library they belong to.
 function(loci_dynlib name version header)
-	pkg_check_modules(${name} REQUIRED ${name}>=${version})
+	pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${name}>=${version})
 	add_library(loci-${name}-headers INTERFACE)
 	target_include_directories(loci-${name}-headers SYSTEM INTERFACE ${${name}_INCLUDE_DIRS})
 	target_compile_options(loci-${name}-headers INTERFACE ${${name}_CFLAGS_OTHER})
@@ -37,3 +35,4 @@ function(loci_dynlib name version header)
 	endif()
 endfunction()
 loci_dynlib(libcurl 7.85 puller/curl_api.h)
+loci_dynlib(libarchive 3.6 registry/transfer/archive_api.h)

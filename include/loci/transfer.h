@@ -4,7 +4,8 @@
  * what `docker save` writes. Works beside a running server on the same store: an image becomes
  * visible by its last step, when everything below it is there.
  *
- * All functions block, and may be called from several threads.
+ * All functions block, and may be called from several threads. Archives need libarchive, which is
+ * loaded by the first of them (UNSUPPORTED when it is not installed).
  */
 #ifndef LOCI_TRANSFER_H
 #define LOCI_TRANSFER_H

@@ -9,17 +9,14 @@
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
+#include "registry/transfer/archive_api.h"
 #include "registry/transfer/docker_save.h"
 #include "registry/transfer/layout.h"
 #include "registry/transfer/members.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <string.h>
 
 #define READ_CHUNK ((size_t)256 << 10)
-
-LOCI_DEFINE_CLEANUP(archive_free_ptr, struct archive, archive_read_free)
 
 struct kept {
 	const char *name;
@@ -31,6 +28,7 @@ enum { KEPT_LAYOUT, KEPT_INDEX, KEPT_SAVED, KEPT_N };
 
 struct reading {
 	struct loci__import *im;
+	const struct loci__archive_api *lib;
 	struct archive *a;
 	struct kept kept[KEPT_N];
 	struct loci__members members;
@@ -39,8 +37,8 @@ struct reading {
 
 static int archive_err(struct reading *r, const char *name, struct loci_error *err)
 {
-	const char *why = archive_error_string(r->a);
-	int sys = archive_errno(r->a);
+	const char *why = r->lib->archive_error_string(r->a);
+	int sys = r->lib->archive_errno(r->a);
 	if (sys == ENOMEM)
 		return loci__err_nomem(err);
 	return loci__err_set(err, LOCI_E_INVALID, "archive%s%.200s%s: %.200s", name ? ": '" : "",
@@ -54,7 +52,7 @@ static ssize_t next_chunk(struct reading *r, const char *name, struct loci_error
 {
 	la_ssize_t n;
 	do {
-		n = archive_read_data(r->a, r->chunk, READ_CHUNK);
+		n = r->lib->archive_read_data(r->a, r->chunk, READ_CHUNK);
 	} while (n == ARCHIVE_RETRY);
 	return n >= 0 ? (ssize_t)n : archive_err(r, name, err);
 }
@@ -172,23 +170,25 @@ static int take_file(struct reading *r, const char *name, int64_t size, struct l
 
 static int take_member(struct reading *r, struct archive_entry *e, struct loci_error *err)
 {
-	const char *given = archive_entry_pathname(e);
+	const char *given = r->lib->archive_entry_pathname(e);
 	char name[LOCI_MEMBER_NAME_MAX];
 	int rc = loci__member_name(given ? given : "", name, err);
 	if (rc < 0)
 		return rc;
-	const char *hard = archive_entry_hardlink(e);
-	const char *soft = archive_entry_filetype(e) == AE_IFLNK ? archive_entry_symlink(e) : NULL;
+	const char *hard = r->lib->archive_entry_hardlink(e);
+	const char *soft = r->lib->archive_entry_filetype(e) == AE_IFLNK
+	                           ? r->lib->archive_entry_symlink(e)
+	                           : NULL;
 	if (hard)
 		return loci__members_add_link(&r->members, name, hard, /* from_top= */ true, err);
 	if (soft)
 		return loci__members_add_link(&r->members, name, soft, /* from_top= */ false, err);
-	if (archive_entry_filetype(e) == AE_IFDIR)
+	if (r->lib->archive_entry_filetype(e) == AE_IFDIR)
 		return 0;
-	if (archive_entry_filetype(e) != AE_IFREG)
+	if (r->lib->archive_entry_filetype(e) != AE_IFREG)
 		return loci__err_set(err, LOCI_E_INVALID,
 		                     "archive: '%.200s': neither file, directory nor link", name);
-	rc = take_file(r, name, archive_entry_size(e), err);
+	rc = take_file(r, name, r->lib->archive_entry_size(e), err);
 	return rc < 0 ? rc : loci__import_tell(r->im, LOCI_TRANSFER_PROGRESS, NULL, NULL, err);
 }
 
@@ -196,7 +196,7 @@ static int read_members(struct reading *r, struct loci_error *err)
 {
 	struct archive_entry *e;
 	for (;;) {
-		int got = archive_read_next_header(r->a, &e);
+		int got = r->lib->archive_read_next_header(r->a, &e);
 		if (got == ARCHIVE_EOF)
 			return 0;
 		if (got == ARCHIVE_RETRY)
@@ -213,15 +213,18 @@ static int read_members(struct reading *r, struct loci_error *err)
 
 static int open_archive(struct reading *r, int fd, struct loci_error *err)
 {
-	r->a = archive_read_new();
+	int rc = loci__archive_load(&r->lib, err);
+	if (rc < 0)
+		return rc;
+	r->a = r->lib->archive_read_new();
 	r->chunk = malloc(READ_CHUNK);
 	if (!r->a || !r->chunk)
 		return loci__err_nomem(err);
 	/* Nothing else: fewer formats, fewer parsers before a stranger. */
-	if (archive_read_support_format_tar(r->a) != ARCHIVE_OK ||
-	    archive_read_support_filter_gzip(r->a) < ARCHIVE_WARN ||
-	    archive_read_support_filter_zstd(r->a) < ARCHIVE_WARN ||
-	    archive_read_open_fd(r->a, fd, READ_CHUNK) != ARCHIVE_OK)
+	if (r->lib->archive_read_support_format_tar(r->a) != ARCHIVE_OK ||
+	    r->lib->archive_read_support_filter_gzip(r->a) < ARCHIVE_WARN ||
+	    r->lib->archive_read_support_filter_zstd(r->a) < ARCHIVE_WARN ||
+	    r->lib->archive_read_open_fd(r->a, fd, READ_CHUNK) != ARCHIVE_OK)
 		return archive_err(r, NULL, err);
 	return 0;
 }
@@ -269,7 +272,8 @@ int loci__archive_import(struct loci__import *im, int fd, struct loci_error *err
 	if (rc == 0)
 		rc = import_images(&r, err);
 	loci__members_done(&r.members);
-	archive_free_ptr(&r.a);
+	if (r.a)
+		r.lib->archive_read_free(r.a);
 	free(r.chunk);
 	for (size_t i = 0; i < KEPT_N; i++)
 		free(r.kept[i].p);

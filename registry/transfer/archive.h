@@ -9,7 +9,8 @@
 #include "registry/transfer/import.h"
 
 /* A tar of an OCI layout or of docker save, plain or compressed by gzip or zstd. Nothing of it
- * needs a place on disk beside the blobs. Expected: INVALID, TOO_LARGE, NO_SPACE. */
+ * needs a place on disk beside the blobs. Expected: INVALID, TOO_LARGE, NO_SPACE,
+ * UNSUPPORTED (no libarchive). */
 int loci__archive_import(struct loci__import *im, int fd, struct loci_error *err);
 
 #endif

@@ -10,10 +10,9 @@
 #include "core/base/err.h"
 #include "core/base/fs.h"
 #include "core/base/rand.h"
+#include "registry/transfer/archive_api.h"
 #include "registry/transfer/layout.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -21,6 +20,7 @@
 
 struct tar_sink {
 	struct loci__export_sink base;
+	const struct loci__archive_api *lib;
 	struct archive *a;
 	int fd;
 	char *temp; /* until it has its name; NULL: standard output */
@@ -34,8 +34,8 @@ static struct tar_sink *tar_of(struct loci__export_sink *s)
 
 static int tar_err(struct tar_sink *s, const char *what, struct loci_error *err)
 {
-	int sys = archive_errno(s->a);
-	const char *why = archive_error_string(s->a);
+	int sys = s->lib->archive_errno(s->a);
+	const char *why = s->lib->archive_error_string(s->a);
 	if (sys > 0)
 		return loci__err_errno(err, sys, "%s", what);
 	return loci__err_set(err, LOCI_E_SYS, "%s: %.200s", what, why ? why : "failed");
@@ -43,16 +43,16 @@ static int tar_err(struct tar_sink *s, const char *what, struct loci_error *err)
 
 static int put_header(struct tar_sink *s, const char *path, uint64_t n, struct loci_error *err)
 {
-	struct archive_entry *e = archive_entry_new();
+	struct archive_entry *e = s->lib->archive_entry_new();
 	if (!e)
 		return loci__err_nomem(err);
-	archive_entry_set_pathname(e, path);
-	archive_entry_set_filetype(e, AE_IFREG);
-	archive_entry_set_perm(e, FILE_MODE);
-	archive_entry_set_size(e, (la_int64_t)n);
-	archive_entry_set_mtime(e, 0, 0);
-	int rc = archive_write_header(s->a, e);
-	archive_entry_free(e);
+	s->lib->archive_entry_set_pathname(e, path);
+	s->lib->archive_entry_set_filetype(e, AE_IFREG);
+	s->lib->archive_entry_set_perm(e, FILE_MODE);
+	s->lib->archive_entry_set_size(e, (la_int64_t)n);
+	s->lib->archive_entry_set_mtime(e, 0, 0);
+	int rc = s->lib->archive_write_header(s->a, e);
+	s->lib->archive_entry_free(e);
 	return rc == ARCHIVE_OK ? 0 : tar_err(s, "write the archive", err);
 }
 
@@ -61,7 +61,7 @@ static int put_data(void *arg, const void *p, size_t n, struct loci_error *err)
 	struct tar_sink *s = arg;
 	const char *at = p;
 	while (n) {
-		la_ssize_t w = archive_write_data(s->a, at, n);
+		la_ssize_t w = s->lib->archive_write_data(s->a, at, n);
 		if (w <= 0)
 			return tar_err(s, "write the archive", err);
 		at += w;
@@ -92,7 +92,7 @@ static int tar_finish(struct loci__export_sink *base, const char *path, const vo
 	int rc = tar_bytes(base, path, p, n, err);
 	if (rc < 0)
 		return rc;
-	if (archive_write_close(s->a) != ARCHIVE_OK)
+	if (s->lib->archive_write_close(s->a) != ARCHIVE_OK)
 		return tar_err(s, "write the archive", err);
 	if (!s->temp)
 		return 0;
@@ -106,8 +106,8 @@ static void tar_close(struct loci__export_sink *base)
 {
 	struct tar_sink *s = tar_of(base);
 	if (s->a) {
-		archive_write_fail(s->a); /* what is not finished gets no end either */
-		archive_write_free(s->a);
+		s->lib->archive_write_fail(s->a); /* what is not finished gets no end either */
+		s->lib->archive_write_free(s->a);
 	}
 	if (s->temp)
 		unlink(s->temp);
@@ -151,16 +151,18 @@ int loci__export_tar_open(const char *path, struct loci__export_sink **ret, stru
 	s->base.ops = &tar_ops;
 	s->fd = -1;
 	loci__cleanup(tar_close_ptr) struct loci__export_sink *base = &s->base;
-	int rc = open_file(s, path, err);
+	int rc = loci__archive_load(&s->lib, err);
+	if (rc == 0)
+		rc = open_file(s, path, err);
 	if (rc < 0)
 		return rc;
-	s->a = archive_write_new();
+	s->a = s->lib->archive_write_new();
 	if (!s->a)
 		return loci__err_nomem(err);
 	/* ustar, with pax headers only where something does not fit (a blob of 8 GiB). */
-	if (archive_write_set_format_pax_restricted(s->a) != ARCHIVE_OK ||
-	    archive_write_set_bytes_in_last_block(s->a, 1) != ARCHIVE_OK ||
-	    archive_write_open_fd(s->a, s->fd) != ARCHIVE_OK)
+	if (s->lib->archive_write_set_format_pax_restricted(s->a) != ARCHIVE_OK ||
+	    s->lib->archive_write_set_bytes_in_last_block(s->a, 1) != ARCHIVE_OK ||
+	    s->lib->archive_write_open_fd(s->a, s->fd) != ARCHIVE_OK)
 		return tar_err(s, "begin the archive", err);
 	rc = tar_bytes(base, LOCI_LAYOUT_FILE, layout, sizeof(layout) - 1, err);
 	if (rc < 0)

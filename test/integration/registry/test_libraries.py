@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""libcurl is loaded by who uses it, and by nobody else: what the programs have mapped."""
+"""libcurl and libarchive are loaded by who uses them, and by nobody else: what the programs have mapped."""
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 
 from hook import Hook
 from ociregistry import Registry, until
 
 BIN = os.path.dirname(os.environ["OCIREGISTRY"])
-LATE = "curl"
+LATE = "curl|archive"
 QUIET = [("ociregistry", "--help"), ("ociregistry", "check-config"), ("ocipull", "--help"), ("ocirun", "--help"),
          ("ocirun", "--root", "/nonexistent", "state", "nobody")]
 
@@ -35,6 +36,15 @@ class Libraries(unittest.TestCase):
             registry.push_image("team/app", "v1")
             until("an event", hook.events)
             self.assertEqual(mapped(registry.process), ["curl"])
+
+    def test_import_of_an_archive(self):
+        with tempfile.TemporaryDirectory() as store:
+            process = subprocess.Popen([os.environ["OCIREGISTRY"], "--store", store, "import", "-"], stdin=subprocess.PIPE,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            try:
+                until("libarchive", lambda: mapped(process) == ["archive"])  # waits for the archive's first byte
+            finally:
+                process.communicate()
 
     def test_commands_that_need_neither(self):
         for program, *args in QUIET:
