@@ -141,11 +141,11 @@ static void batch_halve(struct batch *b)
 	b->last = b->events[kept - 1]->sequence;
 }
 
-/* Up to rule.batch events that it wants; b->last tells what may be passed over with them. */
+/* Up to ep->batch events that it wants; b->last tells what may be passed over with them. */
 static int gather(struct loci__endpoint *ep, struct batch *b, struct loci_error *err)
 {
 	*b = (struct batch){.last = ep->mark};
-	while (b->n < ep->rule.batch && !is_stopping(ep)) {
+	while (b->n < ep->batch && !is_stopping(ep)) {
 		struct loci_event *e;
 		uint64_t before = b->last;
 		int rc = loci_event_next(ep->shared->store, before, ep->rule.types, &e, &b->last,
@@ -174,6 +174,7 @@ static void delivered(struct loci__endpoint *ep, const struct batch *b)
 		          "%s: %llu events fell out of the queue before they were delivered",
 		          ep->rule.name, (unsigned long long)ep->lost);
 	ep->failures = ep->rejections = 0;
+	ep->batch = 2 * ep->batch < ep->rule.batch ? 2 * ep->batch : ep->rule.batch;
 	ep->lost = 0;
 	loci__count(&ep->counts.delivered, b->n);
 	atomic_store_explicit(&ep->counts.last_ok, loci__clock_epoch(), memory_order_relaxed);
@@ -181,15 +182,15 @@ static void delivered(struct loci__endpoint *ep, const struct batch *b)
 	save(ep);
 }
 
-/* Refused so often that it will always be. Of a batch it is not known which: all of it goes. */
+/* Refused so often that it will always be: the one event of the batch. */
 static void give_up(struct loci__endpoint *ep, const struct batch *b, int status)
 {
 	loci__log(&ep->shared->log, LOCI_LOG_ERROR, COMPONENT,
-	          "%s: %zu events given up after %u answers of %d, the first is %llu",
-	          ep->rule.name, b->n, ep->rejections, status,
-	          (unsigned long long)b->events[0]->sequence);
-	loci__count(&ep->counts.rejected, b->n);
+	          "%s: event %llu given up after %u answers of %d", ep->rule.name,
+	          (unsigned long long)b->events[0]->sequence, ep->rejections, status);
+	loci__count(&ep->counts.rejected, 1);
 	ep->failures = ep->rejections = 0;
+	ep->batch = ep->rule.batch;
 	advance(ep, b->last);
 	save(ep);
 }
@@ -220,6 +221,10 @@ static void answered(struct loci__endpoint *ep, const struct batch *b,
 		return;
 	}
 	loci__count(&ep->counts.failures, 1);
+	if (verdict == LOCI_NOTIFY_REJECTED)
+		ep->batch = b->n > 1 ? (unsigned)b->n / 2 : 1;
+	if (verdict == LOCI_NOTIFY_REJECTED && b->n > 1)
+		return; /* one of them is refused: it is looked for at once, the others go */
 	ep->failures++;
 	ep->rejections = verdict == LOCI_NOTIFY_REJECTED ? ep->rejections + 1 : 0;
 	if (ep->rejections >= ep->shared->rejects_max) {
@@ -316,6 +321,7 @@ int loci__endpoint_start(struct loci__endpoint *ep, struct loci_error *err)
 	if (rc == 0)
 		rc = loci_event_mark(ep->shared->store, ep->rule.name, &ep->mark, err);
 	ep->saved = ep->mark;
+	ep->batch = ep->rule.batch;
 	advance(ep, ep->mark);
 	return rc < 0 ? rc : start_thread(ep, err);
 }

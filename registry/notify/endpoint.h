@@ -64,6 +64,7 @@ struct loci__endpoint {
 	uint64_t met;        /* counted */
 	uint64_t seen;       /* for loci_events_wait */
 	uint64_t lost;       /* since the last success */
+	unsigned batch;      /* events of the next request: fewer than the rule's after a refusal */
 	unsigned failures;   /* in a row */
 	unsigned rejections; /* of the event whose turn it is */
 };

@@ -139,6 +139,19 @@ class Notify(unittest.TestCase):
         self.assertIn('registry_notifications_events_total{type="Successes",endpoint="h"} 1', metrics)
         self.assertIn('registry_notifications_status_total{code="400",endpoint="h"} 3', metrics)
 
+    def test_refused_event_takes_no_others_along(self):
+        hook = self.hook()
+        hook.answer = lambda request: 503
+        registry = self.registry("--notify", "h=%s batch=100" % hook.url, "--notify-rejects-max", "3")
+        for i in range(20):
+            registry.push_image("team/app", "bad" if i == 13 else "v%d" % i, config={"i": i})
+        hook.answer = lambda request: 400 if b'"reference":"bad"' in request.body else 204
+        events = self.wait_for(hook, 19)
+        self.assertEqual([e["data"]["reference"] for e in events], ["v%d" % i for i in range(20) if i != 13])
+        self.assertTrue(registry.logged("given up after 3 answers of 400"))
+        metrics = registry.expect(200, "GET", "/metrics").body.decode()
+        self.assertIn('registry_notifications_events_total{type="Rejected",endpoint="h"} 1', metrics)
+
     def test_redirects_are_not_followed(self):
         hook, elsewhere = self.hook(), self.hook()
         registry = self.registry("--notify", "h=" + hook.url)
