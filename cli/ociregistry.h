@@ -97,11 +97,14 @@ extern const struct loci_exit_row loci__ociregistry_scrub_exits[];
 int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_store **ret,
                                  struct loci_error *err);
 
+/* USAGE when the store is another user's: what root makes in it, its server could not read. */
+int loci__ociregistry_check_user(const struct loci_ociregistry_settings *s, struct loci_error *err);
+
 /* What the settings say of the registry, but for its store. */
 struct loci_registry_opts loci__ociregistry_registry_opts(const struct loci_ociregistry_settings *s,
                                                           const struct loci_log *log);
 
-/* The same, and an error when there is none. */
+/* For commands: the same, and an error when there is none or when it is another user's. */
 int loci__ociregistry_open_existing_store(const struct loci_invocation *inv,
                                           struct loci_store **ret, struct loci_error *err);
 

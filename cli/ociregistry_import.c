@@ -12,7 +12,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define S struct loci_ociregistry_settings
@@ -147,18 +146,6 @@ static int import_all(struct import_run *r, struct loci_store *store,
 	return rc;
 }
 
-/* Files that root makes in somebody else's store are files that its server cannot read. */
-static int check_owner(const S *s, struct loci_error *err)
-{
-	struct stat st;
-	if (stat(s->store, &st) < 0 || st.st_uid == geteuid())
-		return 0;
-	return loci__err_set(err, LOCI_E_USAGE,
-	                     "store '%s' belongs to user %u: run the import as that user, or its "
-	                     "server cannot read what comes",
-	                     s->store, (unsigned)st.st_uid);
-}
-
 int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_error *err)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, 0};
@@ -169,7 +156,7 @@ int loci__ociregistry_import(const struct loci_invocation *inv, struct loci_erro
 	uint64_t began = loci__clock_ms();
 	if (s->import.link && s->import.copy)
 		return loci__err_set(err, LOCI_E_USAGE, "--link and --copy contradict each other");
-	int rc = check_owner(s, err);
+	int rc = loci__ociregistry_check_user(s, err);
 	if (rc == 0)
 		rc = loci__signals_note(signals, err);
 	if (rc == 0)

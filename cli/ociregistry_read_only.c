@@ -79,6 +79,8 @@ int loci__ociregistry_read_only(const struct loci_invocation *inv, struct loci_e
 		                     "read-only: expected on, off or status, and --reason only "
 		                     "with on, found '%.64s'",
 		                     inv->args[0]);
-	int r = loci__ociregistry_open_store(inv, &store, err);
+	int r = loci__ociregistry_check_user(s, err);
+	if (r == 0)
+		r = loci__ociregistry_open_store(inv, &store, err);
 	return r < 0 ? r : verb->run(inv, store, err);
 }

@@ -33,56 +33,6 @@ LOCI_DEFINE_CLEANUP(free_server, struct loci_http_server, loci_http_server_free)
 
 /* ---- making the parts ---------------------------------------------------------------------- */
 
-/* Whoever comes from registry:2 has the volume mounted where it always was. */
-static int explain_directory(const char *dir, int code, struct loci_error *err)
-{
-	int fd loci__cleanup_close = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || faccessat(fd, "docker/registry/v2", F_OK, 0) < 0)
-		return code;
-	return loci__err_set(
-	        err, code,
-	        "'%s' holds the images of a registry:2: take them over by `ociregistry "
-	        "--store %s/loci import %s` (by hard links, the old ones stay), then "
-	        "serve them with LOCI_STORE=%s/loci",
-	        dir, dir, dir, dir);
-}
-
-static int open_store(const struct loci_invocation *inv, unsigned flags, struct loci_store **ret,
-                      struct loci_error *err)
-{
-	const S *s = inv->settings;
-	const struct loci_store_opts o = {
-	        .struct_size = sizeof(o),
-	        .log = inv->log,
-	        .durability = s->durability,
-	        .max_blob_size = s->max_blob_size,
-	        .max_manifest_size = s->max_manifest_size,
-	        .map_size = s->map_size,
-	        .max_readers = s->max_readers,
-	        .lease_s = (unsigned)(s->lease_ms / 1000),
-	        .flags = flags | (s->force_remote ? LOCI_STORE_FORCE_REMOTE : 0),
-	        .max_uploads = s->max_uploads,
-	        .max_upload_bytes = s->max_upload_bytes,
-	        .upload_expiry_s = (unsigned)(s->upload_expiry_ms / 1000),
-	        .upload_check_s = (unsigned)(s->upload_check_ms / 1000),
-	};
-	int r = loci_store_open(s->store, &o, ret, err);
-	return r == LOCI_E_INVALID || r == LOCI_E_NOT_FOUND ? explain_directory(s->store, r, err)
-	                                                    : r;
-}
-
-int loci__ociregistry_open_store(const struct loci_invocation *inv, struct loci_store **ret,
-                                 struct loci_error *err)
-{
-	return open_store(inv, /* flags= */ 0, ret, err);
-}
-
-int loci__ociregistry_open_existing_store(const struct loci_invocation *inv,
-                                          struct loci_store **ret, struct loci_error *err)
-{
-	return open_store(inv, LOCI_STORE_NO_CREATE, ret, err);
-}
-
 struct loci_registry_opts loci__ociregistry_registry_opts(const S *s, const struct loci_log *log)
 {
 	return (struct loci_registry_opts){

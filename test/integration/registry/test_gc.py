@@ -110,6 +110,13 @@ class Collection(unittest.TestCase):
                        check=True, timeout=DEADLINE, stdout=subprocess.DEVNULL)
         self.gc(*NOW, status=4)
 
+    def test_store_of_another_user(self):
+        """What root leaves in it, the server of its owner could not read: its next collection would fail."""
+        os.chown(os.path.join(self.registry.store, "index"), 65534, 65534)
+        self.addCleanup(os.chown, os.path.join(self.registry.store, "index"), os.geteuid(), os.getegid())
+        self.assertIn("belongs to user 65534", self.gc("--dry-run", status=2).stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.registry.store, "run", ".collecting")))
+
     def test_interrupted(self):
         self.garbage_and_image()
         running = start(self.registry, "--older-than", "1s", "--gc-grace", "1h")

@@ -324,7 +324,7 @@ class Refused(Import):
         os.mkdir(empty)
         with Registry(store=self.store):
             pass
-        os.chown(self.store, 4242, -1)
+        os.chown(os.path.join(self.store, "index"), 4242, -1)
         self.assertIn("4242", self.take(empty, status=2).stderr)
 
     @unittest.skipIf(subprocess.run([*UNSHARE, "true"], stderr=subprocess.DEVNULL).returncode, "needs mount namespaces")

@@ -12,7 +12,7 @@ from ociregistry import Registry, until
 BIN = os.path.dirname(os.environ["OCIREGISTRY"])
 LATE = "curl|archive"
 QUIET = [("ociregistry", "--help"), ("ociregistry", "check-config"), ("ocipull", "--help"), ("ocirun", "--help"),
-         ("ocirun", "--root", "/nonexistent", "state", "nobody")]
+         ("ocirun", "--root", "ROOT", "state", "nobody")]
 
 
 def late_libraries(text):
@@ -47,7 +47,10 @@ class Libraries(unittest.TestCase):
                 process.communicate()
 
     def test_commands_that_need_neither(self):
+        root = tempfile.TemporaryDirectory()
+        self.addCleanup(root.cleanup)
         for program, *args in QUIET:
+            args = [root.name if arg == "ROOT" else arg for arg in args]
             with self.subTest(program=program, args=args):
                 done = subprocess.run([os.path.join(BIN, program), *args], stdin=subprocess.DEVNULL, text=True,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, errors="replace",
