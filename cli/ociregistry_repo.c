@@ -161,7 +161,7 @@ static int tell_stats(const struct loci_invocation *inv, struct loci_store *stor
                       struct loci_error *err)
 {
 	struct walk w = {.inv = inv, .store = store};
-	struct loci_usage u;
+	struct loci_usage u = {0};
 	const char *path = inv->n_args > 1 ? inv->args[1] : NULL;
 	int rc = loci_usage_get(store, path, &u, err);
 	if (rc == 0) {
@@ -268,7 +268,7 @@ static int remove_repository(const struct loci_invocation *inv, struct loci_stor
                              const struct target *t, struct loci_error *err)
 {
 	const S *s = inv->settings;
-	struct loci_usage u;
+	struct loci_usage u = {0};
 	int rc = own_usage(store, t, &u, err);
 	if (rc == 0 && !s->repo.dry_run) {
 		u = (struct loci_usage){0};

@@ -494,7 +494,7 @@ const char *loci__options_notes(const struct loci_options *o)
 static int check_row(const struct loci_options *o, const struct loci_alias_set *set,
                      const struct loci_alias *row, struct loci_error *err)
 {
-	struct loci_option_at at;
+	struct loci_option_at at = {0};
 	char name[LOCI_ALIAS_NAME_MAX];
 	bool has_key = row->kind == LOCI_ALIAS_KEY || row->kind == LOCI_ALIAS_ADDS;
 	const char *wrong = NULL;

@@ -335,7 +335,7 @@ static int take_manifest(struct loci__import *im, const struct loci__source *src
 {
 	loci__cleanup_free char *bytes = NULL;
 	loci__cleanup(manifest_free_ptr) struct loci_manifest *m = NULL;
-	size_t n;
+	size_t n = 0;
 	if (depth > DEPTH_MAX)
 		return loci__err_set(err, LOCI_E_TOO_LARGE, "indexes in indexes, more than %d deep",
 		                     DEPTH_MAX);
