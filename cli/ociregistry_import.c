@@ -88,15 +88,19 @@ static int print_summary(const S *s, const struct loci_transfer_counts *c, uint6
                          struct loci_error *err)
 {
 	char linked[LOCI_BYTES_TEXT_MAX], cloned[LOCI_BYTES_TEXT_MAX], copied[LOCI_BYTES_TEXT_MAX];
+	char repositories[48] = "";
+	/* Only the directories of registry:2 have a list of them. */
+	if (c->repositories)
+		snprintf(repositories, sizeof(repositories), "%llu repositories, ",
+		         (unsigned long long)c->repositories);
 	int rc = loci__printf(
 	        err,
-	        "%s%llu repositories, %llu tags; manifests: %llu new, %llu there already; blobs: "
-	        "%llu "
-	        "new, %llu there already; linked %s, cloned %s, copied %s; %llu.%llu s\n",
-	        s->import.dry_run ? "dry run: " : "", (unsigned long long)c->repositories,
-	        (unsigned long long)c->tags, (unsigned long long)c->manifests,
-	        (unsigned long long)c->manifests_present, (unsigned long long)c->blobs,
-	        (unsigned long long)c->blobs_present, loci__bytes_text(c->bytes_linked, linked),
+	        "%s%s%llu tags; manifests: %llu new, %llu there already; blobs: %llu new, %llu "
+	        "there already; linked %s, cloned %s, copied %s; %llu.%llu s\n",
+	        s->import.dry_run ? "dry run: " : "", repositories, (unsigned long long)c->tags,
+	        (unsigned long long)c->manifests, (unsigned long long)c->manifests_present,
+	        (unsigned long long)c->blobs, (unsigned long long)c->blobs_present,
+	        loci__bytes_text(c->bytes_linked, linked),
 	        loci__bytes_text(c->bytes_cloned, cloned),
 	        loci__bytes_text(c->bytes_copied, copied), (unsigned long long)(ms / 1000),
 	        (unsigned long long)(ms % 1000 / 100));

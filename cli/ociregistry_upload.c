@@ -159,24 +159,24 @@ static int remove_old(const struct loci_invocation *inv, struct loci_store *stor
 	return rc;
 }
 
-/* All that can be; the first failure is the status. */
+/* All that can be; each failure is told, the last one is the status. */
 static int remove_named(const struct loci_invocation *inv, struct loci_store *store,
                         struct loci_error *err)
 {
 	const S *s = inv->settings;
-	int first = 0;
+	int last = 0;
 	for (size_t i = 1; i < inv->n_args; i++) {
 		struct loci_error e;
 		int rc =
 		        loci_upload_remove(store, inv->args[i], s->upload.older_than_ms / 1000, &e);
 		if (rc == 0)
 			continue;
-		if (first)
+		if (last)
 			loci__invocation_print_error(inv, err);
-		first = rc;
+		last = rc;
 		*err = e;
 	}
-	return first;
+	return last;
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */

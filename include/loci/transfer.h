@@ -17,7 +17,7 @@ LOCI_BEGIN_DECLS
 
 /** What was done so far. */
 struct loci_transfer_counts {
-	uint64_t repositories;
+	uint64_t repositories; /* of a registry:2 directory; else 0 */
 	uint64_t tags;
 	uint64_t manifests;
 	uint64_t manifests_present; /* were there; as often as something leads to them */
