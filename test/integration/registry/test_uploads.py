@@ -122,13 +122,17 @@ class Limits(unittest.TestCase):
             registry.expect(202, "PATCH", where, big)
             other = registry.start_upload("b")
             self.refuse(registry.ask("PATCH", other, big))
-            self.refuse(registry.ask("PUT", other + "?digest=" + digest_of(big), big))
-            registry.expect(201, "PUT", where + "?digest=" + digest_of(big))
             # What there was room for stayed, and goes on.
-            at = int(registry.expect(204, "GET", other).header("range").split("-")[1]) + 1
-            self.assertTrue(1 < at <= 224 << 10)
-            registry.expect(202, "PATCH", other, big[at:], {"Content-Range": "%d-%d" % (at, len(big) - 1)})
+            self.refuse(registry.ask("PUT", other + "?digest=" + digest_of(big), *self.rest(registry, other, big)))
+            registry.expect(201, "PUT", where + "?digest=" + digest_of(big))
+            registry.expect(202, "PATCH", other, *self.rest(registry, other, big))
             registry.expect(201, "PUT", other + "?digest=" + digest_of(big))
+
+    def rest(self, registry, where, data):
+        """What the session still lacks of the data, and the header that says so."""
+        at = int(registry.expect(204, "GET", where).header("range").split("-")[1]) + 1
+        self.assertTrue(1 < at <= 224 << 10)
+        return data[at:], {"Content-Range": "%d-%d" % (at, len(data) - 1)}
 
     def test_expiry(self):
         """In a server that stays: at the next look, when somebody begins an upload."""
