@@ -40,7 +40,8 @@ class FullDisk(unittest.TestCase):
         self.assertGreater(len(taken), 5)
         for digest in taken:
             self.registry.blob("full", digest)
-        self.registry.expect(200, "GET", "/readyz")
+        self.registry.expect(200, "GET", "/livez")
+        self.assertIn(b"free on the disk", self.registry.expect(503, "GET", "/readyz").body)
 
     def test_session_goes_on(self):
         """A PATCH that hits the end keeps its session; with room again it ends well."""
