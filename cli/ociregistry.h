@@ -84,6 +84,7 @@ struct loci_ociregistry_settings {
 	uint64_t min_free;
 };
 enum loci_ociregistry_format { LOCI_OCIREGISTRY_TABLE = 0, LOCI_OCIREGISTRY_JSON };
+extern const struct loci_option_word loci__ociregistry_formats[];
 
 extern const struct loci_option loci__ociregistry_options[];
 extern const struct loci_option loci__ociregistry_upload_options[];

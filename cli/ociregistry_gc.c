@@ -23,9 +23,6 @@
 LOCI_DEFINE_CLEANUP(close_store, struct loci_store, loci_store_close)
 LOCI_DEFINE_CLEANUP(free_rules, struct loci_retention, loci_retention_free)
 
-static const struct loci_option_word formats[] = {
-        {"table", LOCI_OCIREGISTRY_TABLE}, {"json", LOCI_OCIREGISTRY_JSON}, {0}};
-
 const struct loci_option loci__ociregistry_gc_options[] = {
         {LOCI_OPT_BOOL(S, gc.dry_run), .flag = "dry-run", .value = "false",
          .section = "Collection options", .help = "Change nothing, print what would be removed"},
@@ -36,8 +33,8 @@ const struct loci_option loci__ociregistry_gc_options[] = {
                  "but the last seconds"},
         {LOCI_OPT_DURATION(S, gc.wait_ms), .flag = "wait", .value = "0", .max = 24ull * 3600 * 1000,
          .help = "Wait so long for a process that collects already; 0 fails at once"},
-        {LOCI_OPT_ENUM(S, gc.format), .flag = "format", .value = "table", .words = formats,
-         .metavar = "FORMAT", .help = "Print in this form"},
+        {LOCI_OPT_ENUM(S, gc.format), .flag = "format", .value = "table",
+         .words = loci__ociregistry_formats, .metavar = "FORMAT", .help = "Print in this form"},
         {0},
 };
 

@@ -68,6 +68,9 @@ static int check_quota(const char *text, struct loci_error *err)
 static const struct loci_option_word durabilities[] = {
         {"full", LOCI_DURABILITY_FULL}, {"relaxed", LOCI_DURABILITY_RELAXED}, {0}};
 
+const struct loci_option_word loci__ociregistry_formats[] = {
+        {"table", LOCI_OCIREGISTRY_TABLE}, {"json", LOCI_OCIREGISTRY_JSON}, {0}};
+
 #define S struct loci_ociregistry_settings
 const struct loci_option loci__ociregistry_options[] = {
         LOCI_OPT_ROW_CONFIG(S, config),

@@ -5,11 +5,11 @@
  * the directory may be copied.
  */
 #include "cli/ociregistry.h"
+#include "cli/utc_text.h"
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
 
 #include <string.h>
-#include <time.h>
 
 #define S struct loci_ociregistry_settings
 
@@ -24,18 +24,14 @@ const struct loci_option loci__ociregistry_read_only_options[] = {
 static int print_status(struct loci_store *store, struct loci_error *err)
 {
 	struct loci_store_freeze mark;
-	struct tm tm;
-	char since[32];
+	char since[LOCI_UTC_TEXT_MAX];
 	int r = loci_store_frozen(store, &mark, err);
 	if (r == LOCI_E_NOT_FOUND)
 		return loci__printf(err, "off\n");
 	if (r < 0)
 		return r;
-	time_t at = (time_t)mark.since;
-	gmtime_r(&at, &tm);
-	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return loci__printf(err, "on since %s%s%s\n", since, mark.reason[0] ? ": " : "",
-	                    mark.reason);
+	return loci__printf(err, "on since %s%s%s\n", loci__utc_text(mark.since, since),
+	                    mark.reason[0] ? ": " : "", mark.reason);
 }
 
 static int turn_on(const struct loci_invocation *inv, struct loci_store *store,

@@ -3,6 +3,7 @@
 #include "cli/ociregistry.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "cli/utc_text.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/base/err.h"
@@ -11,19 +12,14 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
-#define S         struct loci_ociregistry_settings
-#define TIME_SIZE 24 /* "2026-11-27T03:40:01Z" */
+#define S struct loci_ociregistry_settings
 
 LOCI_DEFINE_CLEANUP(close_store, struct loci_store, loci_store_close)
 
-static const struct loci_option_word formats[] = {
-        {"table", LOCI_OCIREGISTRY_TABLE}, {"json", LOCI_OCIREGISTRY_JSON}, {0}};
-
 const struct loci_option loci__ociregistry_repo_options[] = {
-        {LOCI_OPT_ENUM(S, repo.format), .flag = "format", .value = "table", .words = formats,
-         .metavar = "FORMAT", .section = "Repository options",
+        {LOCI_OPT_ENUM(S, repo.format), .flag = "format", .value = "table",
+         .words = loci__ociregistry_formats, .metavar = "FORMAT", .section = "Repository options",
          .help = "With ls and stats: print in this form"},
         {LOCI_OPT_BOOL(S, repo.dry_run), .flag = "dry-run",
          .help = "With rm: only print what would be removed"},
@@ -127,21 +123,11 @@ static int look_at_repository(void *arg, const char *repo, const struct loci_usa
 	return w->rc < 0;
 }
 
-static const char *time_text(uint64_t seconds, char buf[TIME_SIZE])
-{
-	time_t t = (time_t)seconds;
-	struct tm tm;
-	if (!seconds || !gmtime_r(&t, &tm) ||
-	    strftime(buf, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		return NULL;
-	return buf;
-}
-
 static int print_stats(const struct loci_invocation *inv, const struct loci_usage *u,
                        const struct walk *w, struct loci_error *err)
 {
-	char newest[TIME_SIZE], bytes[LOCI_BYTES_TEXT_MAX];
-	const char *at = time_text(w->newest, newest);
+	char newest[LOCI_UTC_TEXT_MAX], bytes[LOCI_BYTES_TEXT_MAX];
+	const char *at = loci__utc_text(w->newest, newest);
 	if (is_json(inv))
 		return loci__printf(err,
 		                    "{\"repositories\":%" PRIu64 ",\"bytes\":%" PRIu64

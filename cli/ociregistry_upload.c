@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ociregistry upload: the upload sessions of the store, beside a running server. */
 #include "cli/ociregistry.h"
+#include "cli/utc_text.h"
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
-#define S         struct loci_ociregistry_settings
-#define TEXT_MAX  ((size_t)64 << 20)
-#define IDS_MAX   ((size_t)64 << 20) /* bytes */
-#define TIME_SIZE 24                 /* "2026-11-27T03:40:01Z" */
+#define S        struct loci_ociregistry_settings
+#define TEXT_MAX ((size_t)64 << 20)
+#define IDS_MAX  ((size_t)64 << 20) /* bytes */
 
 LOCI_DEFINE_CLEANUP(close_store, struct loci_store, loci_store_close)
 
-static const struct loci_option_word formats[] = {
-        {"table", LOCI_OCIREGISTRY_TABLE}, {"json", LOCI_OCIREGISTRY_JSON}, {0}};
-
 const struct loci_option loci__ociregistry_upload_options[] = {
-        {LOCI_OPT_ENUM(S, upload.format), .flag = "format", .value = "table", .words = formats,
-         .metavar = "FORMAT", .section = "Upload options", .help = "Print the list in this form"},
+        {LOCI_OPT_ENUM(S, upload.format), .flag = "format", .value = "table",
+         .words = loci__ociregistry_formats, .metavar = "FORMAT", .section = "Upload options",
+         .help = "Print the list in this form"},
         {LOCI_OPT_DURATION(S, upload.older_than_ms), .flag = "older-than", .value = "0",
          .help = "Only uploads that nobody wrote to for so long"},
         {0},
@@ -36,16 +33,6 @@ struct listing {
 	unsigned n;
 };
 
-static const char *format_time(uint64_t seconds, char buf[TIME_SIZE])
-{
-	time_t t = (time_t)seconds;
-	struct tm tm;
-	if (!seconds || !gmtime_r(&t, &tm) ||
-	    strftime(buf, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		return NULL;
-	return buf;
-}
-
 static void put_json_string(struct loci_buf *b, const char *key, const char *value)
 {
 	loci__buf_printf(b, ",\"%s\":", key);
@@ -57,21 +44,21 @@ static void put_json_string(struct loci_buf *b, const char *key, const char *val
 
 static void put_json(struct listing *l, const struct loci_upload_info *u)
 {
-	char began[TIME_SIZE], written[TIME_SIZE];
+	char began[LOCI_UTC_TEXT_MAX], written[LOCI_UTC_TEXT_MAX];
 	loci__buf_printf(l->text, "%s\n  {\"id\":\"%s\"", l->n ? "," : "", u->id);
 	put_json_string(l->text, "repository", u->repo_is_known && u->repo[0] ? u->repo : NULL);
 	put_json_string(l->text, "algorithm", loci_digest_alg_name(u->alg));
 	loci__buf_printf(l->text, ",\"bytes\":%" PRIu64, u->bytes);
-	put_json_string(l->text, "began", format_time(u->began_at, began));
-	put_json_string(l->text, "written", format_time(u->written_at, written));
+	put_json_string(l->text, "began", loci__utc_text(u->began_at, began));
+	put_json_string(l->text, "written", loci__utc_text(u->written_at, written));
 	loci__buf_printf(l->text, ",\"held\":%s}", u->is_held ? "true" : "false");
 }
 
 static void put_row(struct listing *l, const struct loci_upload_info *u)
 {
-	char began[TIME_SIZE], written[TIME_SIZE];
-	const char *began_text = format_time(u->began_at, began);
-	const char *written_text = format_time(u->written_at, written);
+	char began[LOCI_UTC_TEXT_MAX], written[LOCI_UTC_TEXT_MAX];
+	const char *began_text = loci__utc_text(u->began_at, began);
+	const char *written_text = loci__utc_text(u->written_at, written);
 	loci__buf_printf(l->text, "%s  %14" PRIu64 "  %-20s  %-20s  %-4s  %s\n", u->id, u->bytes,
 	                 began_text ? began_text : "-", written_text ? written_text : "-",
 	                 u->is_held ? "yes" : "no",
