@@ -14,16 +14,10 @@ static struct {
 	atomic_uint_fast64_t removed[LOCI_GC_KINDS], bytes;
 } collected;
 
-/* Another process collects, the store is at rest, or the server ends: nothing failed. */
-static bool was_not_to_be(int rc)
-{
-	return rc == LOCI_E_BUSY || rc == LOCI_E_READ_ONLY || rc == LOCI_E_CANCELED;
-}
-
 void loci__ociregistry_count_collection(void *arg, int rc, const struct loci_gc_stats *stats)
 {
 	(void)arg;
-	if (was_not_to_be(rc))
+	if (rc < 0 && !loci_gc_is_failure(rc))
 		return;
 	loci__count(rc < 0 ? &collected.failed : &collected.passes, 1);
 	atomic_store(&collected.duration_ms, stats->duration_ms);

@@ -94,10 +94,8 @@ static void log_stats(const struct loci_upkeep *u, const struct loci_gc_stats *s
 
 static void log_failure(const struct loci_upkeep *u, int rc, const struct loci_error *err)
 {
-	/* Somebody else does it, the store is at rest, or it is to end: all as it should be. */
-	bool expected = rc == LOCI_E_BUSY || rc == LOCI_E_READ_ONLY || rc == LOCI_E_CANCELED;
-	loci__log_error(u->o.log, expected ? LOCI_LOG_DEBUG : LOCI_LOG_ERROR, COMPONENT,
-	                "garbage collection", err);
+	loci__log_error(u->o.log, loci_gc_is_failure(rc) ? LOCI_LOG_ERROR : LOCI_LOG_DEBUG,
+	                COMPONENT, "garbage collection", err);
 }
 
 static void run_before(struct loci_upkeep *u)

@@ -45,6 +45,11 @@ const char *loci_gc_kind_name(int kind)
 	return kind >= 0 && kind < LOCI_GC_KINDS ? names[kind] : "unknown";
 }
 
+bool loci_gc_is_failure(int rc)
+{
+	return rc < 0 && rc != LOCI_E_BUSY && rc != LOCI_E_READ_ONLY && rc != LOCI_E_CANCELED;
+}
+
 /* ---- time ------------------------------------------------------------------------------------ */
 
 /* Times have a second's grain: what is promised for n seconds is kept for more than n. */

@@ -28,6 +28,9 @@ enum loci_gc_kind {
 };
 /** "link", "manifest", … */
 LOCI_API const char *loci_gc_kind_name(int kind);
+/** Whether what loci_gc_run returned is a failure. None is that another process collects, that the
+ *  store is at rest, or that the pass was to end. */
+LOCI_API bool loci_gc_is_failure(int rc);
 
 /** Something that was removed, or would be (dry run). Lives for the call. */
 struct loci_gc_object {
