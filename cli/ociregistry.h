@@ -174,4 +174,12 @@ void loci__ociregistry_reload(const struct loci_invocation *inv,
 extern const struct loci_option loci__ociregistry_read_only_options[];
 int loci__ociregistry_read_only(const struct loci_invocation *inv, struct loci_error *err);
 
+/* fn for each argument behind the verb, whatever becomes of the others, until it is interrupted
+ * (CANCELED). Each failure is told; the last one is returned. */
+typedef int (*loci__ociregistry_argument_fn)(const struct loci_invocation *inv,
+                                             struct loci_store *store, const char *text,
+                                             struct loci_error *err);
+int loci__ociregistry_each_argument(const struct loci_invocation *inv, struct loci_store *store,
+                                    loci__ociregistry_argument_fn fn, struct loci_error *err);
+
 #endif

@@ -293,22 +293,10 @@ static int remove_one(const struct loci_invocation *inv, struct loci_store *stor
 	                             : remove_repository(inv, store, &t, err);
 }
 
-/* All that can be; each failure is told, the last one is the status. */
 static int remove_all(const struct loci_invocation *inv, struct loci_store *store,
                       struct loci_error *err)
 {
-	int last = 0;
-	for (size_t i = 1; i < inv->n_args && last != LOCI_E_CANCELED; i++) {
-		struct loci_error e = {0};
-		int rc = remove_one(inv, store, inv->args[i], &e);
-		if (rc == 0)
-			continue;
-		if (last)
-			loci__invocation_print_error(inv, err);
-		last = rc;
-		*err = e;
-	}
-	return last;
+	return loci__ociregistry_each_argument(inv, store, remove_one, err);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */

@@ -146,24 +146,17 @@ static int remove_old(const struct loci_invocation *inv, struct loci_store *stor
 	return rc;
 }
 
-/* All that can be; each failure is told, the last one is the status. */
+static int remove_one(const struct loci_invocation *inv, struct loci_store *store, const char *id,
+                      struct loci_error *err)
+{
+	const S *s = inv->settings;
+	return loci_upload_remove(store, id, s->upload.older_than_ms / 1000, err);
+}
+
 static int remove_named(const struct loci_invocation *inv, struct loci_store *store,
                         struct loci_error *err)
 {
-	const S *s = inv->settings;
-	int last = 0;
-	for (size_t i = 1; i < inv->n_args; i++) {
-		struct loci_error e;
-		int rc =
-		        loci_upload_remove(store, inv->args[i], s->upload.older_than_ms / 1000, &e);
-		if (rc == 0)
-			continue;
-		if (last)
-			loci__invocation_print_error(inv, err);
-		last = rc;
-		*err = e;
-	}
-	return last;
+	return loci__ociregistry_each_argument(inv, store, remove_one, err);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
