@@ -17,8 +17,7 @@
 
 static void describe(struct loci__rs *rs, const struct loci_digest *d, uint64_t size)
 {
-	loci__rs_digest(rs, "docker-content-digest", d);
-	loci__rs_etag(rs, d);
+	loci__rs_content(rs, d);
 	loci__rs_header_ref(rs, "accept-ranges", "bytes");
 	loci__rs_header_ref(rs, "cache-control", CACHE_FOR_EVER);
 	loci__rs_header_ref(rs, "x-content-type-options", "nosniff");
@@ -28,8 +27,7 @@ static void describe(struct loci__rs *rs, const struct loci_digest *d, uint64_t 
 static void not_modified(struct loci__rs *rs, const struct loci_digest *d)
 {
 	loci__rs_reset(rs, 304);
-	loci__rs_digest(rs, "docker-content-digest", d);
-	loci__rs_etag(rs, d);
+	loci__rs_content(rs, d);
 	loci__rs_header_ref(rs, "cache-control", CACHE_FOR_EVER);
 }
 

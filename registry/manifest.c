@@ -68,8 +68,7 @@ void loci__handle_manifest_get(struct loci__rq *rq, struct loci__rs *rs)
 	}
 	if (rq->policy->track_pulls && !rq->head)
 		loci_manifest_pulled(rq->reg->store, rq->name, &m->digest);
-	loci__rs_digest(rs, "docker-content-digest", &m->digest);
-	loci__rs_etag(rs, &m->digest);
+	loci__rs_content(rs, &m->digest);
 	if (loci__rq_none_match(rq, &m->digest)) {
 		rs->http.status = 304;
 		loci_manifest_bytes_free(m);

@@ -129,8 +129,7 @@ static void manifest_finish(struct loci_http_sink *sink, struct loci__rs *rs)
 	loci_digest_format(&res.digest, digest);
 	loci__rs_reset(rs, 201);
 	loci__rs_header(rs, "location", "/v2/%s/manifests/%s", s->repo, digest);
-	loci__rs_header(rs, "docker-content-digest", "%s", digest);
-	loci__rs_etag(rs, &res.digest);
+	loci__rs_content(rs, &res.digest);
 	if (res.subject.alg)
 		loci__rs_digest(rs, "oci-subject", &res.subject);
 	if (s->o.tell_tags)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/response.h"
 
+#include "core/base/chars.h"
 #include "core/base/cleanup.h"
 #include "registry/metrics.h"
 #include "registry/sink.h"
@@ -67,23 +68,31 @@ static void fail(struct loci__rs *rs)
 	loci__rs_body_ref(rs, "application/json", out_of_memory);
 }
 
-static bool is_header_text(const char *value)
-{
-	for (const unsigned char *p = (const unsigned char *)value; *p; p++)
-		if ((*p < 0x20 && *p != '\t') || *p == 0x7f)
-			return false;
-	return true;
-}
-
 void loci__rs_header_ref(struct loci__rs *rs, const char *name, const char *value)
 {
-	if (!is_header_text(value))
-		return;
 	if (rs->http.n_headers == LOCI_RESPONSE_HEADERS_MAX) {
 		fail(rs);
 		return;
 	}
 	rs->headers[rs->http.n_headers++] = (struct loci_http_header){name, value};
+}
+
+static void add_checked(struct loci__rs *rs, const char *name, const char *value)
+{
+	if (!loci__chars_have_control(value, strlen(value)))
+		loci__rs_header_ref(rs, name, value);
+}
+
+/* Room for n bytes of a value and a NUL, or NULL and a 500. */
+static char *take_text(struct loci__rs *rs, size_t n)
+{
+	char *value = rs->text + rs->text_used;
+	if (n >= sizeof(rs->text) - rs->text_used) {
+		fail(rs);
+		return NULL;
+	}
+	rs->text_used += n + 1;
+	return value;
 }
 
 void loci__rs_header(struct loci__rs *rs, const char *name, const char *fmt, ...)
@@ -94,12 +103,10 @@ void loci__rs_header(struct loci__rs *rs, const char *name, const char *fmt, ...
 	va_start(args, fmt);
 	int n = vsnprintf(value, left, fmt, args);
 	va_end(args);
-	if (n < 0 || (size_t)n >= left) {
+	if (n < 0)
 		fail(rs);
-		return;
-	}
-	rs->text_used += (size_t)n + 1;
-	loci__rs_header_ref(rs, name, value);
+	else if (take_text(rs, (size_t)n))
+		add_checked(rs, name, value);
 }
 
 void loci__rs_header_take(struct loci__rs *rs, const char *name, struct loci_buf *take_value)
@@ -110,14 +117,16 @@ void loci__rs_header_take(struct loci__rs *rs, const char *name, struct loci_buf
 		return;
 	}
 	rs->heap_header = value;
-	loci__rs_header_ref(rs, name, value);
+	add_checked(rs, name, value);
 }
 
 void loci__rs_digest(struct loci__rs *rs, const char *name, const struct loci_digest *d)
 {
-	char text[LOCI_DIGEST_STR_MAX];
-	loci_digest_format(d, text);
-	loci__rs_header(rs, name, "%s", text);
+	char *value = take_text(rs, LOCI_DIGEST_STR_MAX - 1);
+	if (!value)
+		return;
+	loci_digest_format(d, value);
+	loci__rs_header_ref(rs, name, value);
 }
 
 void loci__rs_etag(struct loci__rs *rs, const struct loci_digest *d)
@@ -127,9 +136,25 @@ void loci__rs_etag(struct loci__rs *rs, const struct loci_digest *d)
 	loci__rs_header(rs, "etag", "\"%s\"", text);
 }
 
+void loci__rs_content(struct loci__rs *rs, const struct loci_digest *d)
+{
+	/* "…" and, behind it, the same without quotes */
+	char *etag = take_text(rs, LOCI_DIGEST_STR_MAX + 2 - 1);
+	char *digest = take_text(rs, LOCI_DIGEST_STR_MAX - 1);
+	if (!etag || !digest)
+		return;
+	loci_digest_format(d, digest);
+	size_t n = strlen(digest);
+	etag[0] = '"';
+	memcpy(etag + 1, digest, n);
+	memcpy(etag + 1 + n, "\"", sizeof("\""));
+	loci__rs_header_ref(rs, "docker-content-digest", digest);
+	loci__rs_header_ref(rs, "etag", etag);
+}
+
 static void set_body(struct loci__rs *rs, const char *content_type, const char *body, size_t n)
 {
-	loci__rs_header_ref(rs, "content-type", content_type);
+	add_checked(rs, "content-type", content_type);
 	rs->http.body = body;
 	rs->http.body_len = n;
 	rs->http.content_length = n;

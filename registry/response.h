@@ -44,9 +44,9 @@ struct loci__rs *loci__rs_new(void);
 void loci__rs_count(struct loci__rs *rs, struct loci__metrics *metrics, unsigned end_point);
 /* Drops what it holds, the sink excepted, and starts again with the status. */
 void loci__rs_reset(struct loci__rs *rs, int status);
-/* A value that lives as long as the response (a literal, or owned by it). One with control
- * characters is left out: it came from outside and must not split the head. */
+/* A literal. */
 void loci__rs_header_ref(struct loci__rs *rs, const char *name, const char *value);
+/* A value with control characters is left out: it came from outside and must not split the head. */
 void loci__rs_header(struct loci__rs *rs, const char *name, const char *fmt, ...) LOCI_PRINTF(3, 4);
 /* Takes a text too long for the inline store; at most one per response. */
 void loci__rs_header_take(struct loci__rs *rs, const char *name, struct loci_buf *take_value);
@@ -56,6 +56,8 @@ void loci__rs_digest(struct loci__rs *rs, const char *name, const struct loci_di
 void loci__rs_warn(struct loci__rs *rs, const char *text);
 /* "…" around the digest, as validators are written. */
 void loci__rs_etag(struct loci__rs *rs, const struct loci_digest *d);
+/* What is sent has this digest: Docker-Content-Digest and ETag. */
+void loci__rs_content(struct loci__rs *rs, const struct loci_digest *d);
 /* A literal. */
 void loci__rs_body_ref(struct loci__rs *rs, const char *content_type, const char *body);
 /* The buffer's text; a buffer that failed makes it a 500. */

@@ -91,33 +91,37 @@ static bool match_parts(struct loci_slice *pattern, struct loci_slice *path,
 	return true;
 }
 
-static bool match_pattern(const char *pattern, struct loci_slice path, struct loci__match *ret)
+#define PREFIX "/v2/<name>"
+
+/* path is behind "/v2/", and so is rest behind <name>. */
+static bool match_named(struct loci_slice rest, struct loci_slice path, struct loci__match *ret)
 {
-	static const char prefix[] = "/v2/<name>";
-	const size_t name_at = sizeof("/v2/") - 1;
-	struct loci_slice rest = loci__slice(pattern, strlen(pattern));
-	bool has_name = strncmp(pattern, prefix, sizeof(prefix) - 1) == 0;
-	if (has_name) {
-		if (path.n < name_at || memcmp(path.p, "/v2/", name_at) != 0)
-			return false;
-		rest = loci__slice(pattern + sizeof(prefix) - 1, rest.n - sizeof(prefix) + 1);
-		path = loci__slice(path.p + name_at, path.n - name_at);
-	}
 	if (!match_parts(&rest, &path, &ret->reference))
 		return false;
-	ret->name = has_name ? path : loci__slice("", 0);
-	return has_name ? path.n > 0 : path.n == 0;
+	ret->name = path;
+	return path.n > 0;
+}
+
+static bool match_pattern(const char *pattern, struct loci_slice path, bool in_v2,
+                          struct loci__match *ret)
+{
+	const size_t version_n = sizeof("/v2/") - 1, prefix_n = sizeof(PREFIX) - 1;
+	if (strncmp(pattern, PREFIX, prefix_n) != 0)
+		return loci__slice_is(path, pattern);
+	return in_v2 && match_named(loci__slice(pattern + prefix_n, strlen(pattern) - prefix_n),
+	                            loci__slice(path.p + version_n, path.n - version_n), ret);
 }
 
 bool loci__route_match(struct loci_slice path, struct loci__match *ret)
 {
+	const bool in_v2 = path.n >= 4 && memcmp(path.p, "/v2/", 4) == 0;
 	const char *tried = "";
 	for (const struct loci__route *row = loci__routes; row->method; row++) {
-		if (strcmp(row->pattern, tried) == 0)
+		if (row->pattern == tried || strcmp(row->pattern, tried) == 0)
 			continue;
 		tried = row->pattern;
-		struct loci__match match = {.rows = row};
-		if (match_pattern(row->pattern, path, &match)) {
+		struct loci__match match = {.rows = row, .name = {"", 0}};
+		if (match_pattern(row->pattern, path, in_v2, &match)) {
 			*ret = match;
 			return true;
 		}
@@ -127,7 +131,7 @@ bool loci__route_match(struct loci_slice path, struct loci__match *ret)
 
 static bool is_same_pattern(const struct loci__route *a, const struct loci__route *b)
 {
-	return a->method && strcmp(a->pattern, b->pattern) == 0;
+	return a->method && (a->pattern == b->pattern || strcmp(a->pattern, b->pattern) == 0);
 }
 
 const struct loci__route *loci__route_method(const struct loci__route *rows, const char *method)

@@ -16,9 +16,35 @@ void loci__buf_init(struct loci_buf *b, size_t max)
 
 void loci__buf_done(struct loci_buf *b)
 {
-	free(b->p);
+	if (!b->borrowed)
+		free(b->p);
 	b->p = NULL;
 	b->len = b->cap = 0;
+	b->borrowed = false;
+}
+
+/* Memory of its own, of cap bytes. */
+static int resize(struct loci_buf *b, size_t cap)
+{
+	char *p = realloc(b->borrowed ? NULL : b->p, cap);
+	if (!p)
+		return b->failed = LOCI_E_NOMEM;
+	if (b->borrowed) {
+		memcpy(p, b->p, b->len);
+		p[b->len] = '\0';
+	}
+	b->p = p;
+	b->cap = cap;
+	b->borrowed = false;
+	return 0;
+}
+
+static int grow(struct loci_buf *b, size_t need)
+{
+	size_t cap = b->cap ? b->cap : 64;
+	while (cap < need)
+		cap *= 2;
+	return resize(b, cap > b->max + 1 ? b->max + 1 : cap);
 }
 
 char *loci__buf_reserve(struct loci_buf *b, size_t n)
@@ -30,24 +56,17 @@ char *loci__buf_reserve(struct loci_buf *b, size_t n)
 		return NULL;
 	}
 	size_t need = b->len + n + 1; /* the NUL */
-	if (need > b->cap) {
-		size_t cap = b->cap ? b->cap : 64;
-		while (cap < need)
-			cap *= 2;
-		if (cap > b->max + 1)
-			cap = b->max + 1;
-		char *p = realloc(b->p, cap);
-		if (!p) {
-			b->failed = LOCI_E_NOMEM;
-			return NULL;
-		}
-		b->p = p;
-		b->cap = cap;
-	}
+	if (need > b->cap && grow(b, need) < 0)
+		return NULL;
 	return b->p + b->len;
 }
 
-int loci__buf_append(struct loci_buf *b, const void *p, size_t n)
+int loci__buf_own(struct loci_buf *b)
+{
+	return b->borrowed && !b->failed ? resize(b, b->len + 1) : b->failed;
+}
+
+int loci__buf_append_slowly(struct loci_buf *b, const void *p, size_t n)
 {
 	char *to = loci__buf_reserve(b, n);
 	if (!to)
@@ -59,14 +78,19 @@ int loci__buf_append(struct loci_buf *b, const void *p, size_t n)
 	return 0;
 }
 
-int loci__buf_puts(struct loci_buf *b, const char *s)
-{
-	return loci__buf_append(b, s, strlen(s));
-}
-
 int loci__buf_putc(struct loci_buf *b, char c)
 {
 	return loci__buf_append(b, &c, 1);
+}
+
+int loci__buf_put_u64(struct loci_buf *b, uint64_t n)
+{
+	char digits[20];
+	char *p = digits + sizeof(digits);
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	return loci__buf_append(b, p, (size_t)(digits + sizeof(digits) - p));
 }
 
 int loci__buf_printf(struct loci_buf *b, const char *fmt, ...)
@@ -122,7 +146,7 @@ char *loci__buf_steal(struct loci_buf *b)
 {
 	if (!b->p)
 		loci__buf_append(b, "", 0);
-	if (b->failed)
+	if (loci__buf_own(b) < 0)
 		return NULL;
 	char *p = b->p;
 	b->p = NULL;

@@ -4,52 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-bool loci__is_digit(unsigned char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-bool loci__is_alpha(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool loci__is_alnum(unsigned char c)
-{
-	return loci__is_digit(c) || loci__is_alpha(c);
-}
-
-bool loci__is_lower_alnum(unsigned char c)
-{
-	return loci__is_digit(c) || (c >= 'a' && c <= 'z');
-}
-
-bool loci__is_lower_hex(unsigned char c)
-{
-	return loci__is_digit(c) || (c >= 'a' && c <= 'f');
-}
-
-bool loci__is_hex(unsigned char c)
-{
-	return loci__is_lower_hex(c) || (c >= 'A' && c <= 'F');
-}
-
-bool loci__is_token_char(unsigned char c)
-{
-	return loci__is_alnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
-int loci__hex_value(unsigned char c)
-{
-	if (loci__is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool loci__take_char(struct loci_cursor *c, char ch)
 {
 	if (loci__cursor_at_end(c) || *c->p != ch)

@@ -6,7 +6,7 @@
 #ifndef LOCI_BASE_CURSOR_H
 #define LOCI_BASE_CURSOR_H
 
-#include "loci/api.h"
+#include "core/base/chars.h"
 
 struct loci_cursor {
 	const char *p;
@@ -43,15 +43,6 @@ void loci__skip_blanks(struct loci_cursor *c);
 bool loci__parse_u64(const char *s, size_t n, uint64_t *ret);
 /* Octal likewise ("0644"). */
 bool loci__parse_octal(const char *s, size_t n, uint64_t *ret);
-
-bool loci__is_digit(unsigned char c);
-bool loci__is_alpha(unsigned char c);
-bool loci__is_alnum(unsigned char c);
-bool loci__is_lower_alnum(unsigned char c);
-bool loci__is_hex(unsigned char c); /* either case */
-bool loci__is_lower_hex(unsigned char c);
-bool loci__is_token_char(unsigned char c); /* RFC 9110 tchar */
-int loci__hex_value(unsigned char c);      /* -1: none */
 
 bool loci__slice_is(struct loci_slice s, const char *text);
 bool loci__slice_is_nocase(struct loci_slice s, const char *text);

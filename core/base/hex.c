@@ -8,10 +8,10 @@ void loci__hex_format(const void *p, size_t n, char *buf)
 	static const char digits[] = "0123456789abcdef";
 	const unsigned char *b = p;
 	for (size_t i = 0; i < n; i++) {
-		*buf++ = digits[b[i] >> 4];
-		*buf++ = digits[b[i] & 15];
+		buf[2 * i] = digits[b[i] >> 4];
+		buf[2 * i + 1] = digits[b[i] & 15];
 	}
-	*buf = '\0';
+	buf[2 * n] = '\0';
 }
 
 bool loci__hex_parse(const char *s, size_t s_n, void *ret, size_t n)

@@ -26,8 +26,25 @@
 
 /* --- input --- */
 
+/* Out of the loop's scratch, into memory of its own. */
+static bool input_keep(struct loci__input *in)
+{
+	if (in->cap || !in->p)
+		return true;
+	struct loci__input own = {.len = in->len, .cap = in->len > READ_MIN ? in->len : READ_MIN};
+	if (in->len && (own.p = malloc(own.cap)))
+		memcpy(own.p, in->p + in->off, in->len);
+	else
+		own.cap = 0;
+	bool kept = own.p || !in->len;
+	*in = kept ? own : (struct loci__input){0};
+	return kept;
+}
+
 char *loci__input_reserve(struct loci__input *in, size_t n)
 {
+	if (!input_keep(in))
+		return NULL;
 	if (in->off && in->cap - in->off - in->len < n) {
 		memmove(in->p, in->p + in->off, in->len);
 		in->off = 0;
@@ -54,19 +71,19 @@ void loci__input_consume(struct loci__input *in, size_t n)
 /* An idle connection keeps no buffer. */
 static void input_free(struct loci__input *in)
 {
-	free(in->p);
+	if (in->cap)
+		free(in->p);
 	*in = (struct loci__input){0};
 }
 
-/* What a large head needed is not kept for the request's whole life. */
-static void input_shrink(struct loci__input *in)
+/* A request begins: what a large head needed is not kept for its whole life, and nothing of it
+ * stays in the loop's scratch. */
+static bool input_settle(struct loci__input *in)
 {
-	if (in->cap <= READ_MIN)
-		return;
-	if (!in->len) {
+	if (!in->len)
 		input_free(in);
-		return;
-	}
+	if (in->cap <= READ_MIN)
+		return input_keep(in);
 	memmove(in->p, in->p + in->off, in->len);
 	in->off = 0;
 	char *p = realloc(in->p, in->len);
@@ -74,6 +91,7 @@ static void input_shrink(struct loci__input *in)
 		in->p = p;
 		in->cap = in->len;
 	}
+	return true;
 }
 
 ssize_t loci__conn_read(struct loci__conn *c, void *p, size_t n)
@@ -236,7 +254,8 @@ static enum loci__step step_refuse(struct loci__conn *c)
 enum loci__step loci__step_respond(struct loci__conn *c)
 {
 	c->state = LOCI_CONN_SEND;
-	return loci__reply_init(c, c->ex) < 0 ? LOCI_STEP_CLOSE : LOCI_STEP_AGAIN;
+	/* The first write in the same step: the head stands in the loop's memory. */
+	return loci__reply_init(c, c->ex) < 0 ? LOCI_STEP_CLOSE : loci__step_send(c);
 }
 
 enum loci__step loci__step_next(struct loci__conn *c)
@@ -284,12 +303,12 @@ static enum loci__step begin(struct loci__conn *c, size_t n)
 {
 	struct loci__exchange *ex = loci__exchange_new(c, c->in.p + c->in.off, n);
 	loci__input_consume(&c->in, n);
-	input_shrink(&c->in);
+	bool settled = input_settle(&c->in);
 	loci__heads_hold(c, n > READ_MIN ? n : 0);
 	c->scanned = 0;
 	c->ex = ex;
 	loci__conn_timer(c, LOCI_TIMER_NONE, false);
-	if (!ex)
+	if (!ex || !settled)
 		return LOCI_STEP_CLOSE;
 	if (ex->refuse_status) {
 		c->state = LOCI_CONN_REFUSE;
@@ -310,23 +329,32 @@ static void skip_empty_lines(struct loci__conn *c)
 	}
 }
 
+static enum loci__step wait_for_head(struct loci__conn *c)
+{
+	if (!c->in.len && atomic_load(&c->loop->shared->stopping))
+		return LOCI_STEP_CLOSE;
+	loci__conn_timer(c, c->in.len ? LOCI_TIMER_HEAD : LOCI_TIMER_IDLE, false);
+	if (!c->in.len)
+		input_free(&c->in);
+	loci__heads_hold(c, c->in.cap);
+	return LOCI_STEP_READ;
+}
+
 static enum loci__step read_head(struct loci__conn *c)
 {
-	if (!c->readable) {
-		if (!c->in.len && atomic_load(&c->loop->shared->stopping))
-			return LOCI_STEP_CLOSE;
-		loci__conn_timer(c, c->in.len ? LOCI_TIMER_HEAD : LOCI_TIMER_IDLE, false);
-		if (!c->in.len)
-			input_free(&c->in);
-		loci__heads_hold(c, c->in.cap);
-		return LOCI_STEP_READ;
+	struct loci__input *in = &c->in;
+	if (!c->readable)
+		return wait_for_head(c);
+	if (!in->len) {
+		input_free(in);
+		in->p = c->loop->scratch;
 	}
-	char *p = loci__input_reserve(&c->in, READ_MIN);
+	char *p = in->len ? loci__input_reserve(in, READ_MIN) : in->p;
 	if (!p)
 		return LOCI_STEP_CLOSE;
-	ssize_t n = loci__conn_read(c, p, c->in.cap - c->in.off - c->in.len);
+	ssize_t n = loci__conn_read(c, p, in->cap ? in->cap - in->off - in->len : READ_MIN);
 	if (n > 0)
-		c->in.len += (size_t)n;
+		in->len += (size_t)n;
 	return n > 0 || (n < 0 && errno == EAGAIN) ? LOCI_STEP_AGAIN : LOCI_STEP_CLOSE;
 }
 
@@ -337,12 +365,17 @@ static void refuse_for_memory(struct loci__conn *c)
 	loci__step_refuse(c, 503, "large request heads have no room now");
 }
 
+/* Reads at most once, and looks at once at what came: it may stand in the loop's scratch. */
 static enum loci__step step_head(struct loci__conn *c)
 {
 	size_t max = c->loop->shared->max_head;
 	skip_empty_lines(c);
-	if (!c->in.len)
-		return read_head(c);
+	if (!c->in.len) {
+		enum loci__step want = read_head(c);
+		skip_empty_lines(c);
+		if (!c->in.len)
+			return want;
+	}
 	ssize_t n = loci__http_head_scan(c->in.p + c->in.off, c->in.len, &c->scanned);
 	if (n < 0)
 		loci__step_refuse(c, 400, "malformed request head");
@@ -353,7 +386,7 @@ static enum loci__step step_head(struct loci__conn *c)
 	else if (n)
 		return begin(c, (size_t)n);
 	else
-		return read_head(c);
+		return input_keep(&c->in) ? read_head(c) : LOCI_STEP_CLOSE;
 	return LOCI_STEP_AGAIN;
 }
 

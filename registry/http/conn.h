@@ -49,12 +49,13 @@ enum loci__conn_end {
 	LOCI_ENDS_,
 };
 
-/* Bytes that were read and not yet used. */
+/* Bytes that were read and not yet used. Most heads come in one piece and are used up at once, so
+ * they are read into the loop's scratch; what is left at the end of a step is copied out of it. */
 struct loci__input {
 	char *p;
 	size_t off;
 	size_t len; /* behind off */
-	size_t cap;
+	size_t cap; /* 0: p is the loop's, or NULL */
 };
 
 struct loci__conn {

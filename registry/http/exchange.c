@@ -10,34 +10,59 @@
 /* Closing the last fd of a deleted file frees its blocks, which takes a while when it is big. */
 #define CLOSE_INLINE_MAX (1024 * 1024)
 
-/* Called with the head's fields, or before there are any. */
 static void take_id(struct loci__exchange *ex)
 {
-	const char *given = loci__request_id_find(ex->head.headers, ex->head.n_headers);
-	if (!given && !ex->id)
-		loci__request_id_make(ex->loop->id_seed, ex->loop->n_ids++, ex->made_id);
-	ex->id = given ? given : ex->made_id;
+	ex->id = loci__request_id_find(ex->head.headers, ex->head.n_headers);
+	if (ex->id)
+		return;
+	loci__request_id_make(ex->loop->id_seed, ex->loop->n_ids++, ex->made_id);
+	ex->id = ex->made_id;
+}
+
+/* Most requests are answered before the next one of their loop is looked at: their memory goes from
+ * one to the other. */
+static struct loci__exchange *take_memory(struct loci__http_loop *l, size_t head_n)
+{
+	struct loci__exchange *ex = head_n < LOCI_HTTP_HEAD_USUAL ? l->spare : NULL;
+	size_t room = head_n < LOCI_HTTP_HEAD_USUAL ? LOCI_HTTP_HEAD_USUAL : head_n + 1;
+	if (ex)
+		l->spare = NULL;
+	else
+		ex = malloc(sizeof(*ex) + room);
+	if (!ex)
+		return NULL;
+	memset(ex, 0, offsetof(struct loci__exchange, head.headers));
+	ex->head_room = room;
+	return ex;
+}
+
+static void give_memory(struct loci__http_loop *l, struct loci__exchange *ex)
+{
+	if (l->spare || ex->head_room != LOCI_HTTP_HEAD_USUAL)
+		free(ex);
+	else
+		l->spare = ex;
 }
 
 struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head, size_t n)
 {
-	struct loci__exchange *ex = malloc(sizeof(*ex) + n + 1);
+	struct loci__exchange *ex = take_memory(c->loop, n);
 	if (!ex)
 		return NULL;
-	memset(ex, 0, sizeof(*ex));
 	ex->loop = c->loop;
 	ex->conn = c;
 	ex->started_us = loci__clock_us();
 	memcpy(ex->peer, c->peer, sizeof(ex->peer));
 	loci__count(c->loop->counters, LOCI_COUNT_requests, 1);
+	if (n) {
+		memcpy(ex->head_bytes, head, n);
+		ex->head_bytes[n] = '\0';
+		ex->refuse_status = loci__http_head_parse(ex->head_bytes, n, &ex->head);
+		ex->refuse_reason = ex->head.reason;
+	}
 	take_id(ex);
 	if (!n)
 		return ex;
-	memcpy(ex->head_bytes, head, n);
-	ex->head_bytes[n] = '\0';
-	ex->refuse_status = loci__http_head_parse(ex->head_bytes, n, &ex->head);
-	ex->refuse_reason = ex->head.reason;
-	take_id(ex);
 	ex->rq = (struct loci_http_request){
 	        .struct_size = sizeof(ex->rq),
 	        .method = ex->head.method,
@@ -171,5 +196,5 @@ void loci__exchange_leave(struct loci__exchange *ex)
 	}
 	loci__body_done(&ex->body);
 	loci__buf_done(&ex->reply.head);
-	free(ex);
+	give_memory(ex->loop, ex);
 }

@@ -42,7 +42,9 @@ struct loci__body {
 
 /* The way of a response out. */
 struct loci__reply {
-	struct loci_buf head;
+	struct loci_buf
+	        head;     /* with a small body behind it; in the loop's memory until it blocks */
+	size_t head_left; /* bytes of the head alone that are not sent */
 	struct iovec iov[2];
 	int n_iov;
 	uint64_t file_off;
@@ -67,7 +69,6 @@ struct loci__exchange {
 	const char *id; /* .made_id or in .head_bytes */
 	char made_id[LOCI_REQUEST_ID_MADE];
 	char peer[INET6_ADDRSTRLEN];
-	struct loci__http_head head;
 	struct loci_http_request rq;
 	struct loci__body body;
 	struct loci__reply reply;
@@ -85,8 +86,13 @@ struct loci__exchange {
 	bool failed;
 	bool finished; /* rs is the sink's response */
 
+	/* What is not cleared by loci__exchange_new stands last. */
+	struct loci__http_head head;
+	size_t head_room; /* of .head_bytes, with a NUL */
 	char head_bytes[];
 };
+
+#define LOCI_HTTP_HEAD_USUAL 1024 /* bytes: the loop keeps one exchange of this size at hand */
 
 /* Copies the n bytes of a head and parses the copy. NULL when memory is out; a head that is refused
  * gives an exchange with refuse_status set. */

@@ -5,19 +5,26 @@
 #include "core/base/cursor.h"
 #include "registry/http/h2o_api.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
-/* Every LF must follow a CR and every CR precede a LF. Looks two bytes back, never ahead. */
+/* Every LF must follow a CR and every CR precede a LF. Looks two bytes back, never ahead; from one
+ * CR to the next by memchr, as this sees every byte of every request. */
 ssize_t loci__http_head_scan(const char *p, size_t n, size_t *scanned)
 {
 	for (size_t i = *scanned; i < n; i++) {
-		bool after_cr = i > 0 && p[i - 1] == '\r';
-		if (p[i] == '\0' || after_cr != (p[i] == '\n'))
+		if (i > 0 && p[i - 1] == '\r') {
+			if (p[i] != '\n')
+				return -1;
+			if (i >= 3 && p[i - 2] == '\n')
+				return (ssize_t)i + 1;
+			continue;
+		}
+		const char *cr = memchr(p + i, '\r', n - i);
+		size_t end = cr ? (size_t)(cr - p) : n;
+		if (memchr(p + i, '\n', end - i) || memchr(p + i, '\0', end - i))
 			return -1;
-		if (p[i] == '\n' && i >= 3 && p[i - 2] == '\n')
-			return (ssize_t)i + 1;
+		i = end;
 	}
 	*scanned = n;
 	return 0;
@@ -30,24 +37,6 @@ static int refuse(struct loci__http_head *h, int status, const char *reason)
 }
 
 /* --- the request line --- */
-
-static bool is_target_char(unsigned char c)
-{
-	return c > 0x20 && c < 0x7f && c != '#';
-}
-
-static bool is_host_char(unsigned char c)
-{
-	return c > 0x20 && c < 0x7f && !strchr("/?#@\\\"<>^`{|}", c);
-}
-
-static bool all_chars(const char *p, size_t n, bool (*is_member)(unsigned char))
-{
-	for (size_t i = 0; i < n; i++)
-		if (!is_member((unsigned char)p[i]))
-			return false;
-	return true;
-}
 
 /* "http://host/path", which proxies send: the authority replaces Host (RFC 9112 3.2.2). The bytes
  * of the authority are moved onto the scheme's, to make room for a NUL. */
@@ -62,7 +51,7 @@ static int absolute_form(struct loci__http_head *h, char *target, size_t n)
 	size_t host_n = (size_t)(slash - c.p);
 	memmove(target, c.p, host_n);
 	target[host_n] = '\0';
-	if (!all_chars(target, host_n, is_host_char))
+	if (!loci__chars_all(target, host_n, LOCI_CHAR_HOST))
 		return refuse(h, 400, "malformed host in the request target");
 	h->host = target;
 	h->target = slash;
@@ -73,11 +62,11 @@ static int request_line(struct loci__http_head *h, char *method, size_t method_n
                         size_t target_n)
 {
 	if (!method_n || method_n > LOCI_HTTP_METHOD_MAX ||
-	    !all_chars(method, method_n, loci__is_token_char))
+	    !loci__chars_all(method, method_n, LOCI_CHAR_TOKEN))
 		return refuse(h, 400, "malformed method");
 	if (target_n > LOCI_HTTP_TARGET_MAX)
 		return refuse(h, 414, "the request target is too long");
-	if (!target_n || !all_chars(target, target_n, is_target_char))
+	if (!target_n || !loci__chars_all(target, target_n, LOCI_CHAR_TARGET))
 		return refuse(h, 400, "malformed request target");
 	method[method_n] = '\0';
 	target[target_n] = '\0';
@@ -103,7 +92,7 @@ static int on_host(struct loci__http_head *h, struct framing *f, const char *val
 {
 	if (f->host)
 		return refuse(h, 400, "more than one Host");
-	if (!all_chars(value, strlen(value), is_host_char))
+	if (!loci__chars_all(value, strlen(value), LOCI_CHAR_HOST))
 		return refuse(h, 400, "malformed Host");
 	f->host = value;
 	return 0;
@@ -182,28 +171,32 @@ static const struct {
 
 /* --- fields --- */
 
-/* RFC 9110 5.5: visible bytes, blanks, tabs, and bytes above ASCII. */
-static bool is_value_char(unsigned char c)
+/* Writes it in lower case; false when it is no token. */
+static bool take_name(char *name, size_t n)
 {
-	return (c >= 0x20 && c != 0x7f) || c == '\t';
+	for (size_t i = 0; i < n; i++) {
+		unsigned classes = loci__chars[(unsigned char)name[i]];
+		if (!(classes & LOCI_CHAR_TOKEN))
+			return false;
+		if (classes & LOCI_CHAR_UPPER)
+			name[i] |= 0x20;
+	}
+	return true;
 }
 
 static int field(struct loci__http_head *h, struct framing *f, const struct phr_header *raw)
 {
-	if (!raw->name || !raw->name_len ||
-	    !all_chars(raw->name, raw->name_len, loci__is_token_char))
-		return refuse(h, 400, "malformed or folded header");
-	if (!all_chars(raw->value, raw->value_len, is_value_char))
-		return refuse(h, 400, "control character in a header");
 	char *name = (char *)raw->name;
 	char *value = (char *)raw->value;
+	if (!name || !raw->name_len || !take_name(name, raw->name_len))
+		return refuse(h, 400, "malformed or folded header");
+	if (loci__chars_have_control(value, raw->value_len)) /* RFC 9110 5.5 */
+		return refuse(h, 400, "control character in a header");
 	size_t n = raw->value_len;
 	while (n && (value[n - 1] == ' ' || value[n - 1] == '\t'))
 		n--;
 	value[n] = '\0';            /* at the latest on the line's CR */
 	name[raw->name_len] = '\0'; /* on the colon */
-	for (size_t i = 0; i < raw->name_len; i++)
-		name[i] = (char)tolower((unsigned char)name[i]);
 	h->headers[h->n_headers++] = (struct loci_http_header){name, value};
 	for (size_t i = 0; i < loci__array_len(special); i++)
 		if (strcmp(name, special[i].name) == 0)
@@ -246,10 +239,6 @@ int loci__http_head_parse(char *p, size_t n, struct loci__http_head *ret)
 	struct framing f = {0};
 
 	memset(ret, 0, offsetof(struct loci__http_head, headers));
-	ret->n_headers = 0;
-	ret->body_length = 0;
-	ret->keep_alive = ret->expects_continue = false;
-	ret->reason = NULL;
 	if (phr_parse_request(p, n, &method, &method_n, &target, &target_n, &ret->minor, raw,
 	                      &n_raw, 0) != (int)n)
 		return unparsable(ret, p, n);

@@ -18,13 +18,13 @@ struct loci__http_head {
 	const char *target;     /* origin form */
 	const char *host;       /* or NULL */
 	const char *user_agent; /* or NULL */
-	struct loci_http_header headers[LOCI_HTTP_HEADERS_MAX];
 	size_t n_headers;
 	uint64_t body_length; /* LOCI_BODY_UNKNOWN: chunked */
 	int minor;            /* of the version: 0 or 1 */
 	bool keep_alive;
 	bool expects_continue;
-	const char *reason; /* of a refusal */
+	const char *reason;                                     /* of a refusal */
+	struct loci_http_header headers[LOCI_HTTP_HEADERS_MAX]; /* last: not cleared */
 };
 
 /* Length of the head at p, its empty line included; 0: incomplete; -1: bytes that no head may have.

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -350,6 +351,7 @@ void loci__loop_done(struct loci__http_loop *l)
 	h2o_timeout_dispose(l->ev, &l->accept_pause);
 	for (int i = 0; i < LOCI_TIMERS_; i++)
 		h2o_timeout_dispose(l->ev, &l->timers[i]);
+	free(l->spare);
 	while (atomic_load(&l->n_senders))
 		sched_yield();
 	h2o_multithread_unregister_receiver(l->queue, &l->stop_receiver);

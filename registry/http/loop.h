@@ -31,6 +31,7 @@ enum loci__timer {
 };
 
 #define LOCI_HTTP_SCRATCH  (64 * 1024)
+#define LOCI_HTTP_SMALL    (16 * 1024) /* bytes: a response that goes out of the loop's memory */
 #define LOCI_HTTP_DATE_MAX 32
 
 /* What the loops of a server share: constant while they run, but for the atomics. */
@@ -55,6 +56,7 @@ struct loci__http_shared {
 };
 
 struct loci__conn;
+struct loci__exchange;
 
 /* Access-log records of refused requests in the second under way: a flood must not fill the disk.
  */
@@ -100,7 +102,10 @@ struct loci__http_loop {
 	uint64_t n_ids;
 	uint64_t date_at; /* second of .date */
 	char date[LOCI_HTTP_DATE_MAX];
-	char scratch[LOCI_HTTP_SCRATCH]; /* for bytes that are thrown away */
+	struct loci__exchange *spare;    /* memory for the next request, or NULL */
+	char scratch[LOCI_HTTP_SCRATCH]; /* of one step: bytes read and not yet kept, or thrown away
+	                                  */
+	char small[LOCI_HTTP_SMALL];     /* of one write */
 };
 
 /* access.c: the line about records that were left out, if any; its timer. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/http/request_id.h"
 
-#include <stdio.h>
+#include "core/base/hex.h"
+
 #include <string.h>
 
 static bool is_sane(const char *id)
@@ -31,5 +32,6 @@ void loci__request_id_make(uint64_t seed, uint64_t n, char ret[LOCI_REQUEST_ID_M
 	uint64_t x = seed + n * 0x9e3779b97f4a7c15u;
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	snprintf(ret, LOCI_REQUEST_ID_MADE, "%016llx", (unsigned long long)(x ^ x >> 31));
+	x ^= x >> 31;
+	loci__hex_format(&x, sizeof(x), ret);
 }

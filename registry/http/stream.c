@@ -12,19 +12,21 @@ static ssize_t plain_read(struct loci__http_stream *s, void *p, size_t n)
 {
 	ssize_t got;
 	do
-		got = read(s->fd, p, n);
+		got = recv(s->fd, p, n, 0);
 	while (got < 0 && errno == EINTR);
 	return got;
 }
 
-/* sendmsg, not writev: only it takes MSG_MORE, which puts a head and the start of its file into one
+/* Not writev: only these take MSG_MORE, which puts a head and the start of its file into one
  * segment, and MSG_NOSIGNAL. */
 static ssize_t plain_write(struct loci__http_stream *s, const struct iovec *iov, int n, bool more)
 {
 	struct msghdr m = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
+	int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
 	ssize_t sent;
 	do
-		sent = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+		sent = n == 1 ? send(s->fd, iov->iov_base, iov->iov_len, flags)
+		              : sendmsg(s->fd, &m, flags);
 	while (sent < 0 && errno == EINTR);
 	return sent;
 }

@@ -52,6 +52,51 @@ static void grows_past_the_first_room(void **state)
 		assert_int_equal(b.p[i], 'a' + i % 26);
 }
 
+static void borrowed_memory_is_left_when_it_is_too_small_or_wanted_back(void **state)
+{
+	char memory[8];
+	(void)state;
+	loci__cleanup_buf struct loci_buf b = LOCI_BUF_IN(memory, sizeof(memory), 100);
+	loci__buf_puts(&b, "1234567");
+	assert_ptr_equal(b.p, memory);
+	loci__buf_putc(&b, '8');
+	assert_ptr_not_equal(b.p, memory);
+	assert_string_equal(b.p, "12345678");
+
+	loci__cleanup_buf struct loci_buf kept = LOCI_BUF_IN(memory, sizeof(memory), 100);
+	loci__buf_puts(&kept, "abc");
+	assert_int_equal(loci__buf_own(&kept), 0);
+	memset(memory, 'x', sizeof(memory));
+	assert_string_equal(kept.p, "abc");
+	assert_int_equal(loci__buf_own(&kept), 0);
+	loci__buf_puts(&kept, "defghijkl");
+	assert_string_equal(kept.p, "abcdefghijkl");
+
+	struct loci_buf stolen = LOCI_BUF_IN(memory, sizeof(memory), 100);
+	loci__buf_puts(&stolen, "s");
+	loci__cleanup_free char *p = loci__buf_steal(&stolen);
+	assert_ptr_not_equal(p, memory);
+	assert_string_equal(p, "s");
+	loci__buf_done(&stolen);
+
+	struct loci_buf full = LOCI_BUF_IN(memory, sizeof(memory), 4);
+	assert_int_equal(loci__buf_puts(&full, "12345"), LOCI_E_TOO_LARGE);
+	assert_null(loci__buf_steal(&full));
+	loci__buf_done(&full);
+}
+
+static void numbers_are_decimal(void **state)
+{
+	(void)state;
+	loci__cleanup_buf struct loci_buf b = LOCI_BUF_INIT(100);
+	loci__buf_put_u64(&b, 0);
+	loci__buf_putc(&b, ' ');
+	loci__buf_put_u64(&b, 1090);
+	loci__buf_putc(&b, ' ');
+	loci__buf_put_u64(&b, UINT64_MAX);
+	assert_string_equal(b.p, "0 1090 18446744073709551615");
+}
+
 static void steal_leaves_an_empty_buffer(void **state)
 {
 	(void)state;
@@ -80,6 +125,8 @@ int main(void)
 	        cmocka_unit_test(appends_and_stays_terminated),
 	        cmocka_unit_test(the_maximum_is_exact_and_the_failure_sticks),
 	        cmocka_unit_test(grows_past_the_first_room),
+	        cmocka_unit_test(borrowed_memory_is_left_when_it_is_too_small_or_wanted_back),
+	        cmocka_unit_test(numbers_are_decimal),
 	        cmocka_unit_test(steal_leaves_an_empty_buffer),
 	        cmocka_unit_test(json_strings_are_escaped),
 	};
