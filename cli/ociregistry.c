@@ -6,8 +6,11 @@
 static int check_config(const struct loci_invocation *inv, struct loci_error *err)
 {
 	struct loci_buf text loci__cleanup_buf = LOCI_BUF_INIT(1 << 20);
+	int r = loci__ociregistry_check_tls(inv->settings, inv->log, err);
+	if (r < 0)
+		return r;
 	loci__options_print_values(inv->options, &text);
-	int r = loci__buf_check(&text, "configuration", err);
+	r = loci__buf_check(&text, "configuration", err);
 	return r < 0 ? r : loci__print(text.p, text.len, err);
 }
 
@@ -122,6 +125,8 @@ static const struct loci_example examples[] = {
         {"Keep a store at rest while it is copied",
          "ociregistry read-only on --reason backup; cp -a /var/lib/loci /backup; ociregistry "
          "read-only off"},
+        {"The same by HTTPS",
+         "ociregistry --listen :443 --tls-certificate fullchain.pem --tls-key key.pem"},
         {"Take over what registry:2 has, beside it and beside a server of ours",
          "ociregistry import /var/lib/registry"},
         {"Hand an image with its signatures to another machine",

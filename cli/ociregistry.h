@@ -19,6 +19,9 @@ struct loci_ociregistry_settings {
 	uint64_t min_body_rate, min_write_rate, rate_grace_ms;
 	uint64_t max_head, max_head_memory;
 	unsigned max_per_client, refusals_logged;
+	char *tls_certificate, *tls_key;
+	int tls_minimum;
+	struct loci_string_list tls_ciphers;
 	/* registry */
 	uint64_t max_manifest_size, max_blob_size;
 	unsigned list_max;
@@ -105,6 +108,15 @@ int loci__ociregistry_check_user(const struct loci_ociregistry_settings *s, stru
 struct loci_registry_opts loci__ociregistry_registry_opts(const struct loci_ociregistry_settings *s,
                                                           const struct loci_log *log);
 
+/* What the settings say of TLS, into the fields of o. USAGE. */
+struct loci_http_server_opts;
+struct loci_http_server;
+int loci__ociregistry_set_tls(const struct loci_ociregistry_settings *s,
+                              struct loci_http_server_opts *o, struct loci_error *err);
+/* Whether that can be served with; until when, into the log. */
+int loci__ociregistry_check_tls(const struct loci_ociregistry_settings *s,
+                                const struct loci_log *log, struct loci_error *err);
+
 /* For commands: the same, and an error when there is none or when it is another user's. */
 int loci__ociregistry_open_existing_store(const struct loci_invocation *inv,
                                           struct loci_store **ret, struct loci_error *err);
@@ -169,7 +181,8 @@ int loci__ociregistry_export(const struct loci_invocation *inv, struct loci_erro
 int loci__ociregistry_scrub(const struct loci_invocation *inv, struct loci_error *err);
 /* On SIGHUP: reads file and environment again and applies what may change. */
 void loci__ociregistry_reload(const struct loci_invocation *inv,
-                              struct loci_ociregistry_rules *rules, struct loci_registry *registry);
+                              struct loci_ociregistry_rules *rules, struct loci_registry *registry,
+                              struct loci_http_server *server);
 
 extern const struct loci_option loci__ociregistry_read_only_options[];
 int loci__ociregistry_read_only(const struct loci_invocation *inv, struct loci_error *err);

@@ -55,6 +55,24 @@ static int to_sparse(const char *text, struct loci_buf *ret, struct loci_error *
 	return take_word(words, loci__array_len(words), text, "all or none", ret, err);
 }
 
+static int to_tls_version(const char *text, struct loci_buf *ret, struct loci_error *err)
+{
+	static const struct word words[] = {{"tls1.2", "1.2"}, {"tls1.3", "1.3"}};
+	return take_word(words, loci__array_len(words), text, "tls1.2 or tls1.3", ret, err);
+}
+
+/* "[A, B]", as the environment has it; in a file each has come by itself. */
+static int to_list(const char *text, struct loci_buf *ret, struct loci_error *err)
+{
+	size_t n = strlen(text);
+	bool braced = n > 1 && text[0] == '[' && text[n - 1] == ']';
+	(void)err;
+	for (size_t i = braced; i < n - braced; i++)
+		if (!strchr(" '\"", text[i]))
+			loci__buf_putc(ret, text[i]);
+	return 0;
+}
+
 /* As YAML 1.1 has them. */
 static bool take_switch(const char *text, bool *ret)
 {
@@ -237,6 +255,10 @@ static const struct loci_alias rows[] = {
         ADDS("http.debug.addr", "http.listen",
              .why = "/metrics is served there, and all the rest, too"),
         KEY("http.draintimeout", "http.drain-timeout", .convert = to_duration),
+        KEY("http.tls.certificate", "http.tls.certificate"),
+        KEY("http.tls.key", "http.tls.key"),
+        KEY("http.tls.minimumtls", "http.tls.minimum-version", .convert = to_tls_version),
+        KEY("http.tls.ciphersuites", "http.tls.cipher-suites", .convert = to_list),
         KEY("log.level", "log.level", .convert = to_level),
         KEY("loglevel", "log.level", .convert = to_level),
         KEY("log.formatter", "log.format", .convert = to_format),
@@ -292,7 +314,11 @@ static const struct loci_alias rows[] = {
         HARMLESS("auth.file", "REGISTRY_AUTH_FILE names the credentials of clients"),
 
         REFUSED("configuration.path", "name the file by --config or as the argument"),
-        REFUSED("http.tls.*", "TLS is not built in yet; put a proxy before it"),
+        REFUSED("http.tls.clientcas.*", "clients are not asked for certificates"),
+        REFUSED("http.tls.clientauth", "clients are not asked for certificates"),
+        REFUSED("http.tls.letsencrypt.*",
+                "certificates are not asked for here; certbot and the like write the files, and "
+                "SIGHUP reads them"),
         REFUSED("http.headers.*", "headers of one's own are not sent; a proxy can add them"),
         REFUSED("auth.*", "there is no access control yet; without it everybody could push"),
         REFUSED("proxy.*", "pulling through from another registry is not built in yet"),

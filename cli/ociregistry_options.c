@@ -6,6 +6,7 @@
 #include "core/base/err.h"
 #include "loci/notify.h"
 #include "loci/quota.h"
+#include "loci/registry_http.h"
 #include "loci/retention.h"
 
 #include <string.h>
@@ -71,6 +72,9 @@ static const struct loci_option_word durabilities[] = {
 const struct loci_option_word loci__ociregistry_formats[] = {
         {"table", LOCI_OCIREGISTRY_TABLE}, {"json", LOCI_OCIREGISTRY_JSON}, {0}};
 
+static const struct loci_option_word tls_versions[] = {
+        {"1.2", LOCI_TLS_1_2}, {"1.3", LOCI_TLS_1_3}, {0}};
+
 #define S struct loci_ociregistry_settings
 const struct loci_option loci__ociregistry_options[] = {
         LOCI_OPT_ROW_CONFIG(S, config),
@@ -126,6 +130,19 @@ const struct loci_option loci__ociregistry_options[] = {
          .flag = "refusals-logged", .value = "20", .min = 1,
          .help = "Most access-log lines a second and loop about malformed requests; more are "
                  "counted in one"},
+        {LOCI_OPT_PATH(S, tls_certificate), .key = "http.tls.certificate",
+         .flag = "tls-certificate", .metavar = "FILE", .flags = LOCI_OPTION_RELOADS,
+         .help = "Serve by HTTPS with this certificate (PEM), those that lead to its root behind "
+                 "it; the file is read again on SIGHUP"},
+        {LOCI_OPT_PATH(S, tls_key), .key = "http.tls.key", .flag = "tls-key", .metavar = "FILE",
+         .flags = LOCI_OPTION_RELOADS, .help = "Its private key (PEM), without a passphrase"},
+        {LOCI_OPT_ENUM(S, tls_minimum), .key = "http.tls.minimum-version",
+         .flag = "tls-minimum-version", .value = "1.2", .words = tls_versions,
+         .flags = LOCI_OPTION_RELOADS, .help = "Oldest TLS version that is spoken"},
+        {LOCI_OPT_LIST(S, tls_ciphers), .key = "http.tls.cipher-suites", .flag = "tls-cipher-suite",
+         .metavar = "NAME", .flags = LOCI_OPTION_RELOADS,
+         .help = "Allow this suite (TLS_AES_128_GCM_SHA256), the preferred one first; of a TLS "
+                 "version of which none is named: those with AEAD and forward secrecy"},
         {LOCI_OPT_SIZE(S, max_manifest_size), .key = "registry.max-manifest-size",
          .flag = "max-manifest-size", .value = "4MiB", .min = 1024, .max = 64 << 20,
          .help = "Largest manifest that is taken", .section = "Registry"},

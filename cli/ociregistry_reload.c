@@ -6,6 +6,7 @@
  */
 #include "cli/ociregistry.h"
 #include "core/base/logger.h"
+#include "loci/registry_http.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,30 +45,49 @@ static void on_changed(void *arg, const struct loci_option *row, bool adopted, c
 	                 sizeof(fields) / sizeof(fields[0]));
 }
 
-static int apply(const struct loci_invocation *now, struct loci_ociregistry_rules *rules,
-                 struct loci_registry *registry, struct loci_error *err)
+/* The parts that take new settings. */
+struct served {
+	struct loci_ociregistry_rules *rules;
+	struct loci_registry *registry;
+	struct loci_http_server *server;
+};
+
+/* The files may be others under the same names. */
+static int apply_tls(const struct loci_invocation *now, struct loci_http_server *server,
+                     struct loci_error *err)
+{
+	struct loci_http_server_opts o = {.struct_size = sizeof(o)};
+	int r = loci__ociregistry_set_tls(now->settings, &o, err);
+	return r < 0 ? r : loci_http_server_reload_tls(server, &o, err);
+}
+
+static int apply(const struct loci_invocation *now, const struct served *to, struct loci_error *err)
 {
 	const struct loci_registry_opts o =
 	        loci__ociregistry_registry_opts(now->settings, &now->sink->log);
-	int r = loci_registry_reconfigure(registry, &o, err);
+	int r = loci_registry_reconfigure(to->registry, &o, err);
 	if (r == 0)
-		r = loci__ociregistry_rules_set(rules, now->settings, err);
-	return r < 0 ? r : loci__ociregistry_set_quotas(now->settings, rules->store, err);
+		r = loci__ociregistry_rules_set(to->rules, now->settings, err);
+	if (r == 0)
+		r = loci__ociregistry_set_quotas(now->settings, to->rules->store, err);
+	return r < 0 ? r : apply_tls(now, to->server, err);
 }
 
-static int reload(const struct loci_invocation *inv, struct loci_ociregistry_rules *rules,
-                  struct loci_registry *registry, struct report *report, struct loci_error *err)
+static int reload(const struct loci_invocation *inv, const struct served *to, struct report *report,
+                  struct loci_error *err)
 {
 	const struct loci_invocation *now;
 	const struct loci_options_adoption how = {.changed = on_changed, .arg = report};
 	int r = loci__invocation_reread(inv, &now, err);
 	if (r < 0)
 		return r;
-	r = apply(now, rules, registry, err);
+	r = apply(now, to, err);
 	if (r < 0) /* a part may have taken its share: back to what held */
-		(void)!apply(inv, rules, registry, /* err= */ NULL);
+		(void)!apply(inv, to, /* err= */ NULL);
 	else
 		r = loci__options_adopt(inv->options, now->options, &how, err);
+	if (r == 0)
+		r = loci__ociregistry_check_tls(inv->settings, inv->log, err);
 	if (r == 0)
 		loci__log_set_level(&inv->sink->log, loci__log_level(now->log));
 	loci__invocation_free(now);
@@ -75,11 +95,13 @@ static int reload(const struct loci_invocation *inv, struct loci_ociregistry_rul
 }
 
 void loci__ociregistry_reload(const struct loci_invocation *inv,
-                              struct loci_ociregistry_rules *rules, struct loci_registry *registry)
+                              struct loci_ociregistry_rules *rules, struct loci_registry *registry,
+                              struct loci_http_server *server)
 {
+	const struct served to = {rules, registry, server};
 	struct report report = {.log = inv->log};
 	struct loci_error err;
-	if (reload(inv, rules, registry, &report, &err) < 0)
+	if (reload(inv, &to, &report, &err) < 0)
 		loci__log_error(inv->log, LOCI_LOG_ERROR, COMPONENT, "SIGHUP: nothing was changed",
 		                &err);
 	else

@@ -75,7 +75,7 @@ static int make_server(const struct loci_invocation *inv, struct loci_registry *
                        size_t n_listen, struct loci_http_server **ret, struct loci_error *err)
 {
 	const S *s = inv->settings;
-	const struct loci_http_server_opts o = {
+	struct loci_http_server_opts o = {
 	        .struct_size = sizeof(o),
 	        .registry = registry,
 	        .log = inv->log,
@@ -98,7 +98,8 @@ static int make_server(const struct loci_invocation *inv, struct loci_registry *
 	        .max_per_client = s->max_per_client,
 	        .refusals_logged = s->refusals_logged,
 	};
-	return loci_http_server_new(&o, ret, err);
+	int r = loci__ociregistry_set_tls(s, &o, err);
+	return r < 0 ? r : loci_http_server_new(&o, ret, err);
 }
 
 /* Nobody asked for ::1 when it comes from the default: a machine without IPv6 serves without. */
@@ -167,7 +168,7 @@ static int wait_for_end(const int *signals, struct running *run, const struct lo
 		if (signo == SIGNAL_ENDED)
 			continue;
 		if (signo == SIGHUP) {
-			loci__ociregistry_reload(inv, rules, registry);
+			loci__ociregistry_reload(inv, rules, registry, run->server);
 			continue;
 		}
 		if (stopping)
@@ -207,7 +208,8 @@ static void announce(const struct loci_http_server *server, const S *s, const st
 	const char *address;
 	loci__log(log, LOCI_LOG_INFO, COMPONENT, "store %s", s->store);
 	for (size_t i = 0; (address = loci_http_server_address(server, i)); i++)
-		loci__log(log, LOCI_LOG_INFO, COMPONENT, "listening on %s", address);
+		loci__log(log, LOCI_LOG_INFO, COMPONENT, "listening on %s%s", address,
+		          s->tls_certificate ? " (https)" : "");
 }
 
 int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error *err)
@@ -242,6 +244,7 @@ int loci__ociregistry_serve(const struct loci_invocation *inv, struct loci_error
 	if (failed)
 		return loci__err_errno(err, failed, "start the server's thread");
 	log_notes(inv);
+	(void)!loci__ociregistry_check_tls(s, inv->log, /* err= */ NULL); /* it was good just now */
 	announce(server, s, inv->log);
 	if (loci_store_is_frozen(store))
 		loci__log(inv->log, LOCI_LOG_WARN, COMPONENT,

@@ -239,6 +239,12 @@ static int note_conflict(struct loci_options *o, const struct item *item,
 	return 0;
 }
 
+/* The item before was of the same list. */
+static bool goes_on(const struct loci_option_at *at, struct loci_option_origin from)
+{
+	return at->origin->source == from.source && at->origin->alias == from.alias;
+}
+
 static int assign(struct loci_options *o, const struct item *item, const char *text,
                   struct loci_error *err)
 {
@@ -251,7 +257,7 @@ static int assign(struct loci_options *o, const struct item *item, const char *t
 	int r = note_conflict(o, item, &at, text);
 	if (r == 0 && row->kind == LOCI_ALIAS_ADDS)
 		r = take_over_list(o, &at, from, err);
-	else if (r == 0 && at.row->type == LOCI_OPTION_LIST)
+	else if (r == 0 && at.row->type == LOCI_OPTION_LIST && !goes_on(&at, from))
 		loci__options_assign_none(&at, from);
 	return r < 0 ? r : loci__options_assign_commas(&at, from, text, err);
 }

@@ -12,6 +12,7 @@ LOCI_BEGIN_DECLS
 
 struct loci_http_server;
 
+enum loci_tls_version { LOCI_TLS_1_2 = 0, LOCI_TLS_1_3 };
 enum loci_access_log { LOCI_ACCESS_LOG_OFF = 0, LOCI_ACCESS_LOG_ON };
 
 struct loci_http_server_opts {
@@ -41,7 +42,30 @@ struct loci_http_server_opts {
 	unsigned max_per_client;  /* connections of one address (IPv6: one /64); 0: any number */
 	unsigned refusals_logged; /* most access-log records a second about requests that the
 	                             server itself refused, a loop; the rest is counted. 0: 20 */
+	/* TLS on every connection, when both are given: PEM files; the certificate first, behind it
+	 * those that lead to a root. They are read by _new and _reload_tls alone. */
+	const char *tls_certificate;
+	const char *tls_key; /* without a passphrase */
+	int tls_minimum;     /* enum loci_tls_version */
+	/* Cipher suites in the order of preference, by the names in the standards or OpenSSL's; of
+	 * a TLS version that has none here: AES-128-GCM, AES-256-GCM, ChaCha20-Poly1305. */
+	const char *const *tls_ciphers;
+	size_t n_tls_ciphers;
 };
+
+struct loci_http_certificate {
+	size_t struct_size;
+	int64_t not_before; /* seconds since 1970 */
+	int64_t not_after;
+};
+
+/** Whether the tls_ fields of o, whose other fields do not matter, can be served with, and what the
+ *  certificate says; fills as many fields as ret->struct_size has room for. Expected errors:
+ *  INVALID (what is in a file, or a key of another certificate), USAGE, and those of opening a
+ *  file; each names the file. */
+LOCI_API LOCI_CHECK int loci_http_tls_check(const struct loci_http_server_opts *o,
+                                            struct loci_http_certificate *ret,
+                                            struct loci_error *err);
 
 /** Binds and listens; nothing is accepted yet. Expected errors: SYS (address in use, named),
  * INVALID (an address), DENIED. */
@@ -74,6 +98,11 @@ struct loci_http_server_stats {
 	uint64_t lost;            /* clients that went in the middle of a request */
 	uint64_t bytes_in;        /* of everything on the sockets, heads too */
 	uint64_t bytes_out;
+	uint64_t tls_handshakes; /* that succeeded */
+	uint64_t tls_resumed;    /* of these, with a session of before */
+	uint64_t tls_failed;
+	uint64_t cut_handshake; /* head_ms, which a handshake has, too */
+	uint64_t tls_not_after; /* gauge: seconds since 1970; 0 without TLS */
 };
 
 /** The registry's /metrics shows these, too: those of the first server on it.
@@ -81,6 +110,13 @@ struct loci_http_server_stats {
  *  _new and _free; takes no lock. */
 LOCI_API void loci_http_server_stats(const struct loci_http_server *s,
                                      struct loci_http_server_stats *ret);
+
+/** Certificate, key and the other tls_ fields of o for connections to come; the files are read
+ *  again. On failure all stays as it was. Expected errors: those of loci_http_tls_check; USAGE when
+ *  the server was made without TLS and o has it, or the other way round. From any thread. */
+LOCI_API LOCI_CHECK int loci_http_server_reload_tls(struct loci_http_server *s,
+                                                    const struct loci_http_server_opts *o,
+                                                    struct loci_error *err);
 
 /** Serves until _stop has drained; runs its loops on threads of its own and blocks the caller.
  *  Its threads block all signals. May be called once. */

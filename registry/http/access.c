@@ -28,8 +28,7 @@ void loci__refusals_on_second(h2o_timeout_entry_t *entry)
 	loci__refusals_tell(H2O_STRUCT_FROM_MEMBER(struct loci__http_loop, refusals.entry, entry));
 }
 
-/* Whether one more refusal may have its line. */
-static bool has_line(struct loci__http_loop *l)
+bool loci__refusals_have_line(struct loci__http_loop *l)
 {
 	struct loci__refusals *r = &l->refusals;
 	if (!h2o_timeout_is_linked(&r->entry))
@@ -93,6 +92,6 @@ void loci__exchange_record(struct loci__exchange *ex, const char *why)
 	count(ex, duration_us);
 	if (!shared->access_log || !loci__log_wants(shared->log, LOCI_LOG_INFO))
 		return;
-	if (!ex->refuse_status || has_line(ex->loop))
+	if (!ex->refuse_status || loci__refusals_have_line(ex->loop))
 		log_line(ex, duration_us, why);
 }

@@ -14,6 +14,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/base/logger.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -140,11 +141,21 @@ static void format_peer(const struct sockaddr *from, char buf[INET6_ADDRSTRLEN])
 		memcpy(buf, "unix", 5);
 }
 
+static struct loci__conn *conn_new(struct loci__http_loop *l, int fd)
+{
+	struct loci__conn *c = calloc(1, sizeof(*c));
+	if (c && !loci__stream_init(&c->stream, fd, l->shared->tls, l->scratch)) {
+		free(c);
+		c = NULL;
+	}
+	return c;
+}
+
 void loci__conn_accept(struct loci__http_loop *l, int take_fd, const struct sockaddr *from)
 {
 	struct loci__client *client = NULL;
 	bool may_come = loci__clients_enter(l->shared->clients, from, &client);
-	struct loci__conn *c = may_come ? calloc(1, sizeof(*c)) : NULL;
+	struct loci__conn *c = may_come ? conn_new(l, take_fd) : NULL;
 	loci__count(l->counters, may_come ? LOCI_COUNT_accepted : LOCI_COUNT_turned_away, 1);
 	if (!c) {
 		loci__clients_leave(l->shared->clients, client);
@@ -156,7 +167,7 @@ void loci__conn_accept(struct loci__http_loop *l, int take_fd, const struct sock
 	c->sock = h2o_evloop_socket_create(l->ev, take_fd, H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION);
 	c->sock->data = c;
 	h2o_socket_dont_read(c->sock, 1);
-	c->stream = (struct loci__http_stream){&loci__http_plain_stream, take_fd};
+	c->state = c->stream.tls ? LOCI_CONN_HANDSHAKE : LOCI_CONN_HEAD;
 	c->timer.cb = loci__conn_on_timer;
 	c->timer_kind = LOCI_TIMER_NONE;
 	c->readable = true;
@@ -174,6 +185,7 @@ static const struct {
 } ends[LOCI_ENDS_] = {
         [LOCI_END_DONE] = {NULL, LOCI_COUNTERS_},
         [LOCI_END_LOST] = {"connection lost", LOCI_COUNT_lost},
+        [LOCI_END_HANDSHAKE] = {NULL, LOCI_COUNT_cut_handshake},
         [LOCI_END_IDLE] = {"timed out", LOCI_COUNT_cut_idle},
         [LOCI_END_BODY] = {"timed out", LOCI_COUNT_cut_body},
         [LOCI_END_WRITE] = {"timed out", LOCI_COUNT_cut_write},
@@ -191,6 +203,7 @@ void loci__conn_close(struct loci__conn *c, enum loci__conn_end why)
 		loci__count(l->counters, ends[why].counter, 1);
 	loci__conn_timer(c, LOCI_TIMER_NONE, false);
 	h2o_linklist_unlink(&c->link);
+	loci__stream_done(&c->stream, !c->ex);
 	h2o_socket_close(c->sock);
 	input_free(&c->in);
 	loci__heads_hold(c, 0);
@@ -215,7 +228,7 @@ static bool has_unread(struct loci__conn *c)
 
 void loci__conn_close_if_idle(struct loci__conn *c)
 {
-	if (c->state == LOCI_CONN_HEAD && !has_unread(c))
+	if (c->state <= LOCI_CONN_HEAD && !has_unread(c))
 		loci__conn_close(c, LOCI_END_STOP);
 }
 
@@ -258,6 +271,18 @@ enum loci__step loci__step_respond(struct loci__conn *c)
 	return loci__reply_init(c, c->ex) < 0 ? LOCI_STEP_CLOSE : loci__step_send(c);
 }
 
+/* close(2) with bytes unread would reset the connection, and what was sent last with it. */
+static enum loci__step linger(struct loci__conn *c)
+{
+	input_free(&c->in);
+	c->stream.ops->end(&c->stream);
+	c->readable = true;
+	c->discard = 0;
+	loci__conn_timer(c, LOCI_TIMER_LINGER, true);
+	c->state = LOCI_CONN_LINGER;
+	return LOCI_STEP_AGAIN;
+}
+
 enum loci__step loci__step_next(struct loci__conn *c)
 {
 	struct loci__exchange *ex = c->ex;
@@ -270,17 +295,10 @@ enum loci__step loci__step_next(struct loci__conn *c)
 		loci__pace_go(&c->write_pace, loci__clock_ms());
 	c->ex = NULL;
 	loci__exchange_leave(ex);
-	c->discard = 0;
 	if (close) {
 		if (ended && !has_unread(c))
 			return LOCI_STEP_CLOSE;
-		/* close(2) with bytes unread would reset the connection, and the response with it.
-		 */
-		input_free(&c->in);
-		c->stream.ops->end(&c->stream);
-		loci__conn_timer(c, LOCI_TIMER_LINGER, true);
-		c->state = LOCI_CONN_LINGER;
-		return LOCI_STEP_AGAIN;
+		return linger(c);
 	}
 	c->discard = ended ? 0 : left;
 	c->state = ended ? LOCI_CONN_HEAD : LOCI_CONN_DRAIN;
@@ -295,6 +313,40 @@ static enum loci__step step_handle(struct loci__conn *c)
 	if (!ex->sink)
 		return loci__step_respond(c);
 	c->state = LOCI_CONN_BODY;
+	return LOCI_STEP_AGAIN;
+}
+
+static void log_handshake(struct loci__conn *c)
+{
+	const struct loci_log_field fields[] = {
+	        {"peer", c->peer[0] ? c->peer : "-"},
+	        {"reason", loci__stream_handshake_reason(&c->stream)},
+	};
+	if (c->loop->shared->access_log && loci__refusals_have_line(c->loop))
+		loci__log_fields(c->loop->shared->log, LOCI_LOG_INFO, "access", "no TLS connection",
+		                 fields, loci__array_len(fields));
+}
+
+static enum loci__step step_handshake(struct loci__conn *c)
+{
+	struct loci__http_counters *counters = c->loop->counters;
+	loci__conn_timer(c, LOCI_TIMER_HANDSHAKE, false);
+	switch (loci__stream_handshake(&c->stream)) {
+	case LOCI_HANDSHAKE_WAITS: return LOCI_STEP_READ;
+	case LOCI_HANDSHAKE_GONE: return LOCI_STEP_CLOSE;
+	case LOCI_HANDSHAKE_PLAIN_HTTP:
+		loci__count(counters, LOCI_COUNT_tls_failed, 1);
+		loci__step_refuse(c, 400, "this port speaks HTTPS, the request came by plain HTTP");
+		return LOCI_STEP_AGAIN;
+	case LOCI_HANDSHAKE_FAILED:
+		loci__count(counters, LOCI_COUNT_tls_failed, 1);
+		log_handshake(c);
+		return linger(c);
+	case LOCI_HANDSHAKE_DONE: break;
+	}
+	loci__count(counters, LOCI_COUNT_tls_handshakes, 1);
+	loci__count(counters, LOCI_COUNT_tls_resumed, loci__stream_was_resumed(&c->stream));
+	c->state = LOCI_CONN_HEAD;
 	return LOCI_STEP_AGAIN;
 }
 
@@ -396,7 +448,7 @@ static enum loci__step step_drain(struct loci__conn *c)
 		size_t want =
 		        c->discard < LOCI_HTTP_SCRATCH ? (size_t)c->discard : LOCI_HTTP_SCRATCH;
 		ssize_t n = c->readable ? loci__conn_read(c, c->loop->scratch, want) : -1;
-		if (n < 0 && !c->readable) {
+		if (n < 0 && (!c->readable || errno == EAGAIN)) {
 			loci__conn_timer(c, LOCI_TIMER_BODY, false);
 			return LOCI_STEP_READ;
 		}
@@ -425,10 +477,10 @@ static enum loci__step step_linger(struct loci__conn *c)
 }
 
 static enum loci__step (*const steps[LOCI_CONN_STATES_])(struct loci__conn *c) = {
-        [LOCI_CONN_HEAD] = step_head,       [LOCI_CONN_HANDLE] = step_handle,
-        [LOCI_CONN_BODY] = loci__step_body, [LOCI_CONN_REFUSE] = step_refuse,
-        [LOCI_CONN_SEND] = loci__step_send, [LOCI_CONN_DRAIN] = step_drain,
-        [LOCI_CONN_LINGER] = step_linger,
+        [LOCI_CONN_HANDSHAKE] = step_handshake, [LOCI_CONN_HEAD] = step_head,
+        [LOCI_CONN_HANDLE] = step_handle,       [LOCI_CONN_BODY] = loci__step_body,
+        [LOCI_CONN_REFUSE] = step_refuse,       [LOCI_CONN_SEND] = loci__step_send,
+        [LOCI_CONN_DRAIN] = step_drain,         [LOCI_CONN_LINGER] = step_linger,
 };
 
 /* --- the pump --- */
@@ -456,6 +508,8 @@ void loci__conn_pump(struct loci__conn *c)
 		loci__conn_close(c, c->end ? c->end : c->ex ? LOCI_END_LOST : LOCI_END_DONE);
 		return;
 	}
+	if (c->stream.turn && (want == LOCI_STEP_READ || want == LOCI_STEP_WRITE))
+		want = c->stream.turn == LOCI_TURN_READ ? LOCI_STEP_READ : LOCI_STEP_WRITE;
 	if (want == LOCI_STEP_READ && !h2o_socket_is_reading(c->sock))
 		h2o_socket_read_start(c->sock, on_readable);
 	if (want != LOCI_STEP_READ && h2o_socket_is_reading(c->sock))

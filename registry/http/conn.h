@@ -14,13 +14,14 @@
 #include <sys/socket.h>
 
 enum loci__conn_state {
-	LOCI_CONN_HEAD,   /* waits for a request head */
-	LOCI_CONN_HANDLE, /* its handler runs on a worker */
-	LOCI_CONN_BODY,   /* the body goes into a sink */
-	LOCI_CONN_REFUSE, /* the sink is being given up, an error response follows */
-	LOCI_CONN_SEND,   /* the response goes out */
-	LOCI_CONN_DRAIN,  /* a short body nobody wanted is thrown away, the next head follows */
-	LOCI_CONN_LINGER, /* the response said close: read on until the client has seen it */
+	LOCI_CONN_HANDSHAKE, /* of TLS */
+	LOCI_CONN_HEAD,      /* waits for a request head */
+	LOCI_CONN_HANDLE,    /* its handler runs on a worker */
+	LOCI_CONN_BODY,      /* the body goes into a sink */
+	LOCI_CONN_REFUSE,    /* the sink is being given up, an error response follows */
+	LOCI_CONN_SEND,      /* the response goes out */
+	LOCI_CONN_DRAIN,     /* a short body nobody wanted is thrown away, the next head follows */
+	LOCI_CONN_LINGER,    /* the response said close: read on until the client has seen it */
 	LOCI_CONN_STATES_,
 };
 
@@ -38,6 +39,7 @@ enum loci__step {
 enum loci__conn_end {
 	LOCI_END_DONE, /* as it should */
 	LOCI_END_LOST,
+	LOCI_END_HANDSHAKE,
 	LOCI_END_IDLE,
 	LOCI_END_BODY,
 	LOCI_END_WRITE,

@@ -28,7 +28,11 @@
 	X(cut_by_stop)           \
 	X(lost)                  \
 	X(bytes_in)              \
-	X(bytes_out)
+	X(bytes_out)             \
+	X(tls_handshakes)        \
+	X(tls_resumed)           \
+	X(tls_failed)            \
+	X(cut_handshake)
 
 enum loci__http_counter {
 #define X(name) LOCI_COUNT_##name,

@@ -67,7 +67,7 @@ struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head
 	        .struct_size = sizeof(ex->rq),
 	        .method = ex->head.method,
 	        .target = ex->head.target,
-	        .scheme = "http",
+	        .scheme = c->stream.ops->scheme,
 	        .host = ex->head.host,
 	        .peer = ex->peer[0] ? ex->peer : NULL,
 	        .headers = ex->head.headers,

@@ -93,16 +93,21 @@ static bool hold_up(struct loci__http_loop *l, const char *why)
 	return false;
 }
 
+static struct loci__conn *oldest_idle(struct loci__http_loop *l, enum loci__timer kind)
+{
+	struct loci__conn *c = loci__loop_oldest(l, kind);
+	return c && loci__clock_ms() - c->timer_at >= ROOM_IDLE_MS ? c : NULL;
+}
+
 /* Closes a connection of this loop that has its answer, or else the one that has been idle for
  * longest: those who open connections and use none do not keep others out. */
 static bool make_room(struct loci__http_loop *l)
 {
 	struct loci__conn *c = loci__loop_oldest(l, LOCI_TIMER_LINGER);
-	if (!c) {
-		c = loci__loop_oldest(l, LOCI_TIMER_IDLE);
-		if (c && loci__clock_ms() - c->timer_at < ROOM_IDLE_MS)
-			c = NULL;
-	}
+	if (!c)
+		c = oldest_idle(l, LOCI_TIMER_IDLE);
+	if (!c)
+		c = oldest_idle(l, LOCI_TIMER_HANDSHAKE);
 	if (c)
 		loci__conn_close(c, LOCI_END_ROOM);
 	return c != NULL;

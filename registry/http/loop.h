@@ -14,6 +14,8 @@
 #include "registry/http/h2o_api.h"
 #include "registry/http/listen.h"
 #include "registry/http/pace.h"
+#include "registry/http/stream.h"
+#include "registry/http/tls.h"
 #include "registry/http/workers.h"
 
 #include <stdatomic.h>
@@ -21,6 +23,7 @@
 /* All entries of one time-out list have the same duration: one timer per connection moves between
  * these lists. */
 enum loci__timer {
+	LOCI_TIMER_HANDSHAKE,
 	LOCI_TIMER_IDLE,
 	LOCI_TIMER_HEAD,
 	LOCI_TIMER_BODY,
@@ -30,7 +33,6 @@ enum loci__timer {
 	LOCI_TIMER_NONE = LOCI_TIMERS_,
 };
 
-#define LOCI_HTTP_SCRATCH  (64 * 1024)
 #define LOCI_HTTP_SMALL    (16 * 1024) /* bytes: a response that goes out of the loop's memory */
 #define LOCI_HTTP_DATE_MAX 32
 
@@ -40,6 +42,7 @@ struct loci__http_shared {
 	const struct loci_log *log;
 	struct loci__workers *workers;
 	struct loci__clients *clients; /* NULL: no limit on each */
+	struct loci__tls *tls;         /* NULL: connections are plain */
 	uint64_t timer_ms[LOCI_TIMERS_];
 	uint64_t write_ms; /* its timer looks more often */
 	struct loci__pace_rule body_pace;
@@ -103,12 +106,14 @@ struct loci__http_loop {
 	uint64_t date_at; /* second of .date */
 	char date[LOCI_HTTP_DATE_MAX];
 	struct loci__exchange *spare;    /* memory for the next request, or NULL */
-	char scratch[LOCI_HTTP_SCRATCH]; /* of one step: bytes read and not yet kept, or thrown away
-	                                  */
+	char scratch[LOCI_HTTP_SCRATCH]; /* of one step: bytes read and not yet kept, thrown away,
+	                                    or on their way into TLS */
 	char small[LOCI_HTTP_SMALL];     /* of one write */
 };
 
 /* access.c: the line about records that were left out, if any; its timer. */
+/* Whether one more line about a refusal may be logged in this second. */
+bool loci__refusals_have_line(struct loci__http_loop *l);
 void loci__refusals_tell(struct loci__http_loop *l);
 void loci__refusals_on_second(h2o_timeout_entry_t *entry);
 

@@ -24,11 +24,12 @@ static const struct {
 	const char *why;
 	size_t offset;
 } cuts[] = {
-        {"idle", FIELD(cut_idle)},     {"head", FIELD(cut_head)},
-        {"body", FIELD(cut_body)},     {"body-rate", FIELD(cut_body_rate)},
-        {"write", FIELD(cut_write)},   {"write-rate", FIELD(cut_write_rate)},
-        {"room", FIELD(cut_for_room)}, {"head-memory", FIELD(cut_head_memory)},
-        {"stop", FIELD(cut_by_stop)},  {"client", FIELD(lost)},
+        {"idle", FIELD(cut_idle)},           {"head", FIELD(cut_head)},
+        {"body", FIELD(cut_body)},           {"body-rate", FIELD(cut_body_rate)},
+        {"write", FIELD(cut_write)},         {"write-rate", FIELD(cut_write_rate)},
+        {"room", FIELD(cut_for_room)},       {"head-memory", FIELD(cut_head_memory)},
+        {"stop", FIELD(cut_by_stop)},        {"client", FIELD(lost)},
+        {"handshake", FIELD(cut_handshake)},
 };
 
 static void collect_cuts(struct loci_metrics *m, const struct loci_metric_family *f, void *arg)
@@ -63,6 +64,15 @@ static const struct loci_metric_family families[] = {
          collect_number, FIELD(bytes_in)},
         {"loci_http_sent_bytes_total", "Bytes to clients, heads too", LOCI_METRIC_COUNTER,
          collect_number, FIELD(bytes_out)},
+        {"loci_http_tls_handshakes_total", "TLS connections that came about", LOCI_METRIC_COUNTER,
+         collect_number, FIELD(tls_handshakes)},
+        {"loci_http_tls_resumed_total", "Of these, with a session of before", LOCI_METRIC_COUNTER,
+         collect_number, FIELD(tls_resumed)},
+        {"loci_http_tls_failed_total", "Connections that did not become TLS connections",
+         LOCI_METRIC_COUNTER, collect_number, FIELD(tls_failed)},
+        {"loci_http_tls_not_after_seconds",
+         "When the certificate expires, in seconds since 1970; 0 without TLS", LOCI_METRIC_GAUGE,
+         collect_number, FIELD(tls_not_after)},
 };
 
 int loci__server_show_metrics(struct loci_http_server *s, struct loci_error *err)

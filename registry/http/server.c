@@ -76,6 +76,7 @@ static void fill_shared(struct loci__http_shared *s, const struct loci_http_serv
 	s->log = o->log;
 	s->timer_ms[LOCI_TIMER_IDLE] = or_default(o->idle_ms, 60000);
 	s->timer_ms[LOCI_TIMER_HEAD] = or_default(o->head_ms, 10000);
+	s->timer_ms[LOCI_TIMER_HANDSHAKE] = s->timer_ms[LOCI_TIMER_HEAD];
 	s->timer_ms[LOCI_TIMER_BODY] = or_default(o->body_ms, 60000);
 	s->write_ms = or_default(o->write_ms, 60000);
 	s->timer_ms[LOCI_TIMER_LINGER] = LINGER_MS;
@@ -100,8 +101,9 @@ static int make_parts(struct loci_http_server *s, const struct loci_http_server_
 	if (!s->counters)
 		return loci__err_nomem(err);
 	memset(s->counters, 0, s->n_loops * sizeof(s->counters[0]));
-	int rc = o->max_per_client ? loci__clients_new(o->max_per_client, &s->shared.clients, err)
-	                           : 0;
+	int rc = o->tls_certificate || o->tls_key ? loci__tls_new(o, &s->shared.tls, err) : 0;
+	if (rc == 0 && o->max_per_client)
+		rc = loci__clients_new(o->max_per_client, &s->shared.clients, err);
 	while (rc == 0 && s->n_listeners < o->n_listen) {
 		rc = loci__listener_open(o->listen[s->n_listeners], s->n_loops,
 		                         &s->listeners[s->n_listeners], err);
@@ -193,11 +195,17 @@ static uint64_t sum(const struct loci_http_server *s, enum loci__http_counter wh
 	return n;
 }
 
+static uint64_t not_after(const struct loci_http_server *s)
+{
+	return s->shared.tls ? (uint64_t)loci__tls_not_after(s->shared.tls) : 0;
+}
+
 void loci_http_server_stats(const struct loci_http_server *s, struct loci_http_server_stats *ret)
 {
 	struct loci_http_server_stats all = {.struct_size = ret->struct_size,
 	                                     .connections = atomic_load(&s->shared.connections),
 	                                     .head_memory = atomic_load(&s->shared.head_memory),
+	                                     .tls_not_after = not_after(s),
 #define X(name) .name = sum(s, LOCI_COUNT_##name),
 	                                     LOCI_HTTP_COUNTER_MAP(X)
 #undef X
@@ -205,6 +213,20 @@ void loci_http_server_stats(const struct loci_http_server *s, struct loci_http_s
 	/* Read one after the other: a request may have ended in between. */
 	all.in_flight = all.requests > all.ended ? all.requests - all.ended : 0;
 	memcpy(ret, &all, ret->struct_size < sizeof(all) ? ret->struct_size : sizeof(all));
+}
+
+int loci_http_server_reload_tls(struct loci_http_server *s,
+                                const struct loci_http_server_opts *given, struct loci_error *err)
+{
+	struct loci_http_server_opts o;
+	int rc = take_opts(given, &o, err);
+	if (rc < 0)
+		return rc;
+	bool has = o.tls_certificate || o.tls_key;
+	if (has != (s->shared.tls != NULL))
+		return loci__err_set(err, LOCI_E_USAGE,
+		                     "tls: it is switched on and off by a restart only");
+	return has ? loci__tls_replace(s->shared.tls, &o, err) : 0;
 }
 
 void loci_http_server_stop(struct loci_http_server *s)
@@ -226,6 +248,7 @@ void loci_http_server_free(struct loci_http_server *s)
 	for (size_t i = 0; i < s->n_listeners; i++)
 		loci__listener_close(&s->listeners[i]);
 	loci__clients_free(s->shared.clients);
+	loci__tls_free(s->shared.tls);
 	free(s->counters);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/http/stream.h"
 
+#include "registry/http/stream_tls.h"
+
 #include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -48,10 +50,10 @@ static void plain_end(struct loci__http_stream *s)
 
 /* The kernel's buffer takes megabytes at once and calls a socket writable again only when a third
  * of them is gone: what moves meanwhile is seen here alone. */
-static uint64_t plain_unsent(const struct loci__http_stream *s)
+static uint64_t plain_taken(const struct loci__http_stream *s, uint64_t written)
 {
 	int n;
-	return ioctl(s->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (uint64_t)n : 0;
+	return ioctl(s->fd, SIOCOUTQ, &n) == 0 && n > 0 ? written - (uint64_t)n : written;
 }
 
 static bool plain_pending(const struct loci__http_stream *s)
@@ -61,10 +63,25 @@ static bool plain_pending(const struct loci__http_stream *s)
 }
 
 const struct loci__http_stream_ops loci__http_plain_stream = {
+        .scheme = "http",
         .read = plain_read,
         .write = plain_write,
         .send_file = plain_send_file,
         .end = plain_end,
-        .unsent = plain_unsent,
+        .taken = plain_taken,
         .pending = plain_pending,
 };
+
+/* --- which of both --- */
+
+bool loci__stream_init(struct loci__http_stream *s, int fd, struct loci__tls *tls, char *scratch)
+{
+	*s = (struct loci__http_stream){.ops = &loci__http_plain_stream, .fd = fd};
+	return !tls || loci__tls_stream_init(s, tls, scratch);
+}
+
+void loci__stream_done(struct loci__http_stream *s, bool orderly)
+{
+	if (s->tls)
+		loci__tls_stream_done(s, orderly);
+}

@@ -31,7 +31,7 @@ void loci__conn_timer(struct loci__conn *c, enum loci__timer kind, bool restart)
 /* What the kernel has taken over may still lie here: bytes that the client acknowledged count. */
 static uint64_t taken(const struct loci__conn *c)
 {
-	return c->written - c->stream.ops->unsent(&c->stream);
+	return c->stream.ops->taken(&c->stream, c->written);
 }
 
 bool loci__conn_takes_too_slowly(struct loci__conn *c)
@@ -90,6 +90,11 @@ static void on_body_timer(struct loci__conn *c)
 	loci__conn_pump(c);
 }
 
+static void on_handshake_timer(struct loci__conn *c)
+{
+	loci__conn_close(c, LOCI_END_HANDSHAKE);
+}
+
 static void on_idle_timer(struct loci__conn *c)
 {
 	loci__conn_close(c, LOCI_END_IDLE);
@@ -101,9 +106,9 @@ static void on_linger_timer(struct loci__conn *c)
 }
 
 static void (*const late[LOCI_TIMERS_])(struct loci__conn *c) = {
-        [LOCI_TIMER_IDLE] = on_idle_timer,     [LOCI_TIMER_HEAD] = on_head_timer,
-        [LOCI_TIMER_BODY] = on_body_timer,     [LOCI_TIMER_WRITE] = on_write_timer,
-        [LOCI_TIMER_LINGER] = on_linger_timer,
+        [LOCI_TIMER_HANDSHAKE] = on_handshake_timer, [LOCI_TIMER_IDLE] = on_idle_timer,
+        [LOCI_TIMER_HEAD] = on_head_timer,           [LOCI_TIMER_BODY] = on_body_timer,
+        [LOCI_TIMER_WRITE] = on_write_timer,         [LOCI_TIMER_LINGER] = on_linger_timer,
 };
 
 /* libh2o's time is the wall clock's: set forward, it ends every timer at once. Half is enough to

@@ -72,6 +72,14 @@ static const struct {
         {"refusals_logged", &refusals_logged},
 };
 
+static const struct {
+	const char *key;
+	const char **value;
+} texts[] = {
+        {"tls_certificate", &opts.tls_certificate},
+        {"tls_key", &opts.tls_key},
+};
+
 static bool take_option(const char *text)
 {
 	const char *equals = strchr(text, '=');
@@ -82,6 +90,11 @@ static bool take_option(const char *text)
 		addresses[n_addresses++] = equals + 1;
 		return true;
 	}
+	for (size_t i = 0; i < loci__array_len(texts); i++)
+		if (loci__slice_is(key, texts[i].key)) {
+			*texts[i].value = equals + 1;
+			return true;
+		}
 	for (size_t i = 0; i < loci__array_len(numbers); i++)
 		if (loci__slice_is(key, numbers[i].key))
 			return loci__parse_u64(equals + 1, strlen(equals + 1), numbers[i].value);

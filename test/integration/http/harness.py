@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the HTTP server over the registry double and talks to it in raw bytes."""
+"""Starts the HTTP server over the registry double and talks to it in raw bytes; by TLS when HTTP_TLS is set."""
 
 import hashlib
 import os
@@ -7,15 +7,25 @@ import queue
 import select
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from deadline import DEADLINE, until  # noqa: E402
+from tls import TlsSocket, make_certificate  # noqa: E402
 
+TLS = bool(os.environ.get("HTTP_TLS"))
+if TLS:
+    folder = tempfile.TemporaryDirectory()
+    CERTIFICATE, KEY = make_certificate(folder.name)
+    CONTEXT = ssl.create_default_context(cafile=CERTIFICATE)
+SCHEME = "https" if TLS else "http"
+plain_only = unittest.skipIf(TLS, "a client has to be accepted before it can begin with TLS")
 
 
 def pattern(off, n):
@@ -26,6 +36,8 @@ def pattern(off, n):
 class Server:
     def __init__(self, *options, listen=("127.0.0.1:0",)):
         args = [os.environ["HTTP_DOUBLE_SERVER"], *("listen=" + a for a in listen), *options]
+        if TLS:
+            args += ["tls_certificate=" + CERTIFICATE, "tls_key=" + KEY]
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE, text=True, errors="replace")
         self.addresses, self.error, self.log, self.left = [], None, [], None
         for line in self.process.stdout:
@@ -54,6 +66,14 @@ class Server:
     stopping = False
 
     def connect(self, i=0, rcvbuf=None):
+        s = self.connect_raw(i, rcvbuf)
+        try:
+            return Client(TlsSocket(s, CONTEXT) if TLS else s)
+        except OSError:
+            s.close()
+            raise
+
+    def connect_raw(self, i=0, rcvbuf=None):
         host, _, port = self.addresses[i].rpartition(":")
         host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -66,7 +86,7 @@ class Server:
         except OSError:
             s.close()
             raise
-        return Client(s)
+        return s
 
     def get(self, target, **kw):
         with self.connect() as c:
@@ -183,7 +203,7 @@ class Client:
         return True
 
     def is_silent(self):
-        return not self.pending and not select.select([self.s], [], [], 0)[0]
+        return not self.pending and not (self.s.has_data() if TLS else select.select([self.s], [], [], 0)[0])
 
 
 def request(method, target, *headers, body=None, host="x"):

@@ -381,6 +381,10 @@ static struct loci_http_response *on_server(const struct route_args *a)
 	SHOW(lost)
 	SHOW(bytes_in)
 	SHOW(bytes_out)
+	SHOW(tls_handshakes)
+	SHOW(tls_resumed)
+	SHOW(tls_failed)
+	SHOW(cut_handshake)
 #undef SHOW
 	return with_body(d);
 }

@@ -5,7 +5,7 @@ import json
 import random
 import unittest
 
-from harness import TestCase, chunked, request, sink_answer
+from harness import SCHEME, TestCase, chunked, request, sink_answer
 
 H = b"Host: x\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -135,13 +135,13 @@ class Framing(TestCase):
 
     def test_taken_heads(self):
         for head, want in [
-            (b"GET /echo?a=%2F/b HTTP/1.1\r\nhOsT:x:1\r\n\r\n", "target=/echo?a=%2F/b\nscheme=http\nhost=x:1\n"),
+            (b"GET /echo?a=%2F/b HTTP/1.1\r\nhOsT:x:1\r\n\r\n", "target=/echo?a=%2F/b\nscheme=" + SCHEME + "\nhost=x:1\n"),
             (b"GET /echo HTTP/1.1\r\nHost: x\r\nX-Y: \t a b \t\r\n\r\n", "header x-y=a b\n"),
             (b"GET /echo HTTP/1.1\r\nHost: x\r\nX-Y:\r\n\r\n", "header x-y=\n"),
             (b"GET /echo HTTP/1.1\r\nHost: x\r\nX-Y: \xe4\r\n\r\n", "header x-y="),
             (b"GET /echo HTTP/1.1\r\nHost:\r\n\r\n", "host=\n"),
             (b"\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n", "method=GET\n"),
-            (b"GET http://other:5/echo HTTP/1.1\r\nHost: x\r\n\r\n", "target=/echo\nscheme=http\nhost=other:5\n"),
+            (b"GET http://other:5/echo HTTP/1.1\r\nHost: x\r\n\r\n", "target=/echo\nscheme=" + SCHEME + "\nhost=other:5\n"),
             (b"GET /echo HTTP/1.9\r\nHost: x\r\n\r\n", "method=GET\n"),
             (b"GET /echo HTTP/1.0\r\n\r\n", "host=-\n"),
             (b"GET /echo HTTP/1.1\r\n" + H + b"X: a\r\n" * 99 + b"\r\n", "header x=a\n"),

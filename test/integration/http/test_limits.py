@@ -3,7 +3,7 @@
 
 import unittest
 
-from harness import TestCase, request, until
+from harness import TestCase, plain_only, request, until
 
 KIB = 1 << 10
 UNFINISHED = b"GET /small HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20000  # takes 32 KiB
@@ -90,6 +90,7 @@ class Room(TestCase):
         for c in idle:
             c.s.close()
 
+    @plain_only
     def test_connections_at_work_do_not(self):
         at_work = [self.server.connect() for _ in range(8)]
         for c in at_work:
@@ -109,6 +110,7 @@ class Room(TestCase):
 class PerClient(TestCase):
     options = ("max_per_client=4",)
 
+    @plain_only
     def test_one_too_many(self):
         clients = [self.server.connect() for _ in range(4)]
         for c in clients:

@@ -66,9 +66,9 @@ class Response:
 
 
 class Registry:
-    def __init__(self, *options, store=None, env=None, prefix=(), listen="127.0.0.1:0"):
+    def __init__(self, *options, store=None, env=None, prefix=(), listen="127.0.0.1:0", tls=None):
         """store: a directory that stays; prefix: a command that runs the program (unshare …); listen: None leaves it to
-        the program."""
+        the program; tls: the context of clients, when it speaks HTTPS."""
         self.temporary = None
         if store is None:
             self.temporary = store = tempfile.mkdtemp(prefix="loci-registry-")
@@ -78,7 +78,7 @@ class Registry:
         for name in ("lsan", "tsan"):  # what libh2o keeps at a thread's end, and nothing else
             self.env.setdefault(name.upper() + "_OPTIONS", "print_suppressions=0:suppressions=%s/%s.supp" % (SANITIZER, name))
         self.prefix = list(prefix)
-        self.listen = listen
+        self.listen, self.tls = listen, tls
         self.process = None
 
     def __enter__(self):
@@ -151,6 +151,8 @@ class Registry:
     # ---- requests
 
     def connect(self):
+        if self.tls:
+            return http.client.HTTPSConnection(self.address, timeout=DEADLINE, context=self.tls)
         return http.client.HTTPConnection(self.address, timeout=DEADLINE)
 
     def ask(self, method, path, body=None, headers=None, chunked=False):

@@ -41,6 +41,9 @@ UNDERSTOOD = [
     ({"REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE": "168h"}, "upload-expiry: 7d"),
     ({"REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING": "{enabled: true, age: 24h, interval: 30m, dryrun: false}"},
      "upload-expiry: 1d  # $REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE"),
+    ({"REGISTRY_HTTP_TLS_MINIMUMTLS": "tls1.3"}, "minimum-version: 1.3"),
+    ({"REGISTRY_HTTP_TLS_CIPHERSUITES": "[TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]"},
+     'cipher-suites: ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"]'),
     ({"REGISTRY_CATALOG_MAXENTRIES": "500"}, "list-max: 500"),
     ({"REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS": "none"}, "allow-sparse-index: true"),
 ]
@@ -59,7 +62,9 @@ WITHOUT_EFFECT = [
 
 REFUSED = [
     ("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io", "pulling through"),
-    ("REGISTRY_HTTP_TLS_CERTIFICATE", "/certs/domain.crt", "TLS"),
+    ("REGISTRY_HTTP_TLS_CLIENTCAS", "[/certs/ca.crt]", "clients are not asked for certificates"),
+    ("REGISTRY_HTTP_TLS_LETSENCRYPT_CACHEFILE", "/c", "SIGHUP reads them"),
+    ("REGISTRY_HTTP_TLS_MINIMUMTLS", "tls1.0", "expected tls1.2 or tls1.3"),
     ("REGISTRY_AUTH", "htpasswd", "access control"),
     ("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd", "access control"),
     ("REGISTRY_STORAGE", "s3", "expected filesystem"),

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TLS by OpenSSL on the connection's own fd. Between the two stands a BIO of ours, for three things
+ * that OpenSSL's lacks: MSG_NOSIGNAL; MSG_MORE, so that the records of a burst make full segments;
+ * and the knowledge that a short read(2) has emptied the socket, which saves asking once more.
+ *
+ * Nothing is buffered for a download: what a full socket did not take is read from the file again,
+ * into memory that a loop's connections share. OpenSSL has the one record under way in a buffer of
+ * its own, and lets go of its buffers when nothing is in them.
+ */
+#include "registry/http/stream_tls.h"
+
+#include "registry/http/tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define RECORD_MAX SSL3_RT_MAX_PLAIN_LENGTH
+
+struct loci__tls_stream {
+	SSL *ssl;
+	char *scratch; /* of the loop */
+	uint64_t wire; /* bytes that the kernel took */
+	const char *reason;
+	int sys_errno;       /* of the socket */
+	int over;            /* reading: 0 goes on, -1 the client's end, else an errno */
+	bool dry;            /* in this call the socket was seen empty */
+	bool full;           /* in this call it was seen full */
+	bool more;           /* MSG_MORE */
+	bool held_up;        /* the last write left a record waiting */
+	bool failed;         /* nothing more may be asked of OpenSSL */
+	bool at_end;         /* of the socket */
+	unsigned char first; /* byte that the client sent */
+};
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* --- between OpenSSL and the socket --- */
+
+static int bio_read(BIO *bio, char *p, int n)
+{
+	struct loci__http_stream *s = BIO_get_data(bio);
+	struct loci__tls_stream *t = s->tls;
+	ssize_t got = -1;
+	errno = EAGAIN;
+	if (!t->dry)
+		got = loci__http_plain_stream.read(s, p, (size_t)n);
+	BIO_clear_retry_flags(bio);
+	if (got < n)
+		t->dry = true;
+	if (got < 0 && errno == EAGAIN)
+		BIO_set_retry_read(bio);
+	else if (got < 0)
+		t->sys_errno = errno;
+	t->at_end |= got == 0;
+	if (got > 0 && !t->first)
+		t->first = (unsigned char)p[0];
+	return (int)got;
+}
+
+static int bio_write(BIO *bio, const char *p, int n)
+{
+	struct loci__http_stream *s = BIO_get_data(bio);
+	struct loci__tls_stream *t = s->tls;
+	const struct iovec iov = {(char *)p, (size_t)n};
+	ssize_t put = -1;
+	errno = EAGAIN;
+	if (!t->full)
+		put = loci__http_plain_stream.write(s, &iov, 1, t->more);
+	BIO_clear_retry_flags(bio);
+	if (put < n)
+		t->full = true;
+	if (put < 0 && errno == EAGAIN)
+		BIO_set_retry_write(bio);
+	else if (put < 0)
+		t->sys_errno = errno;
+	t->wire += put > 0 ? (uint64_t)put : 0;
+	return (int)put;
+}
+
+static long bio_ctrl(BIO *bio, int cmd, long n, void *p)
+{
+	const struct loci__http_stream *s = BIO_get_data(bio);
+	(void)n;
+	(void)p;
+	return cmd == BIO_CTRL_FLUSH || (cmd == BIO_CTRL_EOF && s->tls->at_end);
+}
+
+static BIO_METHOD *method;
+
+/* For the life of the process: BIOs refer to it. */
+static void make_method(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "loci stream");
+	if (m && BIO_meth_set_read(m, bio_read) && BIO_meth_set_write(m, bio_write) &&
+	    BIO_meth_set_ctrl(m, bio_ctrl))
+		method = m;
+	else
+		BIO_meth_free(m);
+}
+
+static BIO *bio_new(struct loci__http_stream *s)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, make_method);
+	BIO *bio = method ? BIO_new(method) : NULL;
+	if (!bio)
+		return NULL;
+	BIO_set_data(bio, s);
+	BIO_set_init(bio, 1);
+	return bio;
+}
+
+/* --- calls of OpenSSL --- */
+
+/* Before each: errors of others would be taken for this call's. */
+static void begin(struct loci__http_stream *s)
+{
+	s->turn = LOCI_TURN_OWN;
+	s->tls->dry = s->tls->full = false;
+	ERR_clear_error();
+}
+
+static int fatal(struct loci__tls_stream *t)
+{
+	t->failed = true;
+	t->reason = ERR_reason_error_string(ERR_peek_error());
+	ERR_clear_error();
+	/* What a client did wrong is like its going away: no error of ours. */
+	return t->sys_errno ? t->sys_errno : ECONNRESET;
+}
+
+/* What a call that gave nothing says: 0 the client's end, or -1 with errno. */
+static ssize_t outcome(struct loci__http_stream *s, int rc)
+{
+	int why = SSL_get_error(s->tls->ssl, rc);
+	if (why == SSL_ERROR_ZERO_RETURN)
+		return 0;
+	if (why == SSL_ERROR_WANT_READ)
+		s->turn = LOCI_TURN_READ;
+	else if (why == SSL_ERROR_WANT_WRITE)
+		s->turn = LOCI_TURN_WRITE;
+	errno = s->turn ? EAGAIN : fatal(s->tls);
+	return -1;
+}
+
+/* The turn is said only where it is not what the caller waits for anyway. */
+static ssize_t outcome_of(struct loci__http_stream *s, int rc, enum loci__stream_turn own)
+{
+	ssize_t got = outcome(s, rc);
+	if (s->turn == own)
+		s->turn = LOCI_TURN_OWN;
+	return got;
+}
+
+static ssize_t tls_read(struct loci__http_stream *s, void *p, size_t n)
+{
+	struct loci__tls_stream *t = s->tls;
+	size_t done = 0, got;
+	int rc = 1;
+	begin(s);
+	while (!t->over && done < n &&
+	       (rc = SSL_read_ex(t->ssl, (char *)p + done, n - done, &got)) > 0)
+		done += got;
+	if (rc <= 0) {
+		ssize_t end = outcome_of(s, rc, LOCI_TURN_READ);
+		if (end == 0 || errno != EAGAIN)
+			t->over = end == 0 ? -1 : errno;
+	}
+	if (done || n == 0) { /* .over stays for the next call */
+		s->turn = LOCI_TURN_OWN;
+		return (ssize_t)done;
+	}
+	errno = t->over > 0 ? t->over : EAGAIN;
+	return t->over < 0 ? 0 : -1;
+}
+
+/* Record by record. All of it but the last piece goes out with MSG_MORE. */
+static ssize_t put(struct loci__http_stream *s, const char *p, size_t n, bool more)
+{
+	struct loci__tls_stream *t = s->tls;
+	size_t done = 0, took;
+	int rc = 1;
+	while (done < n) {
+		size_t len = least(n - done, RECORD_MAX);
+		t->more = more || done + len < n;
+		rc = SSL_write_ex(t->ssl, p + done, len, &took);
+		if (rc <= 0)
+			break;
+		done += took;
+	}
+	t->more = false;
+	t->held_up = rc <= 0;
+	if (rc <= 0 && outcome_of(s, rc, LOCI_TURN_WRITE) == 0)
+		errno = EPIPE;
+	return done ? (ssize_t)done : -1;
+}
+
+static bool may_write(struct loci__http_stream *s)
+{
+	errno = ECONNRESET;
+	if (s->tls->failed)
+		return false;
+	begin(s);
+	return true;
+}
+
+/* A head and what fits behind it make one record and one system call; the rest of a long body goes
+ * from where it is. */
+static ssize_t tls_write(struct loci__http_stream *s, const struct iovec *iov, int n, bool more)
+{
+	size_t together = 0, last = 0;
+	if (!may_write(s))
+		return -1;
+	if (n == 1)
+		return put(s, iov[0].iov_base, iov[0].iov_len, more);
+	for (int i = 0; i < n; i++) {
+		last = least(iov[i].iov_len, RECORD_MAX - together);
+		memcpy(s->tls->scratch + together, iov[i].iov_base, last);
+		together += last;
+		if (last < iov[i].iov_len)
+			n = i + 1; /* and behind it there is more */
+	}
+	size_t left = iov[n - 1].iov_len - last;
+	ssize_t sent = put(s, s->tls->scratch, together, more || left);
+	if (sent < (ssize_t)together || !left)
+		return sent;
+	ssize_t rest = put(s, (const char *)iov[n - 1].iov_base + last, left, more);
+	return rest < 0 ? sent : sent + rest;
+}
+
+static ssize_t tls_send_file(struct loci__http_stream *s, int file_fd, uint64_t off, size_t n)
+{
+	size_t done = 0;
+	if (!may_write(s))
+		return -1;
+	while (done < n) {
+		/* A record that waits is all that is needed, unless there is room again. */
+		size_t want = least(n - done, s->tls->held_up ? RECORD_MAX : LOCI_HTTP_SCRATCH);
+		ssize_t got = pread(file_fd, s->tls->scratch, want, (off_t)(off + done));
+		if (got <= 0)
+			return done ? (ssize_t)done : got;
+		ssize_t sent = put(s, s->tls->scratch, (size_t)got, done + (size_t)got < n);
+		if (sent < 0)
+			return done ? (ssize_t)done : -1;
+		done += (size_t)sent;
+		if (sent < got)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+/* What comes after it is thrown away: no need to decipher it. */
+static void tls_end(struct loci__http_stream *s)
+{
+	if (may_write(s))
+		(void)SSL_shutdown(s->tls->ssl);
+	s->ops = &loci__http_plain_stream;
+	s->ops->end(s);
+}
+
+static uint64_t tls_taken(const struct loci__http_stream *s, uint64_t written)
+{
+	(void)written;
+	return loci__http_plain_stream.taken(s, s->tls->wire);
+}
+
+/* A read that came short has left no whole record in OpenSSL: what it holds of one waits for the
+ * socket. So only the end waits here, and a read that has to write first. */
+static bool tls_pending(const struct loci__http_stream *s)
+{
+	return s->tls->over || s->turn == LOCI_TURN_WRITE;
+}
+
+static const struct loci__http_stream_ops tls_stream = {
+        .scheme = "https",
+        .read = tls_read,
+        .write = tls_write,
+        .send_file = tls_send_file,
+        .end = tls_end,
+        .taken = tls_taken,
+        .pending = tls_pending,
+};
+
+/* --- the handshake --- */
+
+/* The first byte of a TLS record of a handshake is 22. */
+static bool is_plain_http(const struct loci__tls_stream *t)
+{
+	return t->first >= 'A' && t->first <= 'Z';
+}
+
+enum loci__handshake loci__stream_handshake(struct loci__http_stream *s)
+{
+	struct loci__tls_stream *t = s->tls;
+	begin(s);
+	int rc = SSL_accept(t->ssl);
+	if (rc == 1)
+		return LOCI_HANDSHAKE_DONE;
+	if (outcome_of(s, rc, LOCI_TURN_READ) < 0 && errno == EAGAIN)
+		return LOCI_HANDSHAKE_WAITS;
+	s->ops = &loci__http_plain_stream;
+	if (t->at_end || t->sys_errno)
+		return LOCI_HANDSHAKE_GONE;
+	return is_plain_http(t) ? LOCI_HANDSHAKE_PLAIN_HTTP : LOCI_HANDSHAKE_FAILED;
+}
+
+const char *loci__stream_handshake_reason(const struct loci__http_stream *s)
+{
+	return s->tls->reason ? s->tls->reason : "no reason given";
+}
+
+bool loci__stream_was_resumed(const struct loci__http_stream *s)
+{
+	return SSL_session_reused(s->tls->ssl);
+}
+
+/* --- life --- */
+
+bool loci__tls_stream_init(struct loci__http_stream *s, struct loci__tls *tls, char *scratch)
+{
+	struct loci__tls_stream *t = calloc(1, sizeof(*t));
+	if (!t)
+		return false;
+	t->scratch = scratch;
+	t->ssl = loci__tls_begin(tls);
+	BIO *bio = t->ssl ? bio_new(s) : NULL;
+	if (!bio) {
+		SSL_free(t->ssl);
+		free(t);
+		return false;
+	}
+	SSL_set_bio(t->ssl, bio, bio);
+	SSL_set_accept_state(t->ssl);
+	s->tls = t;
+	s->ops = &tls_stream;
+	return true;
+}
+
+void loci__tls_stream_done(struct loci__http_stream *s, bool orderly)
+{
+	struct loci__tls_stream *t = s->tls;
+	if (orderly && s->ops == &tls_stream && SSL_is_init_finished(t->ssl) && may_write(s))
+		(void)SSL_shutdown(t->ssl);
+	ERR_clear_error();
+	SSL_free(t->ssl);
+	free(t);
+	s->tls = NULL;
+}
