@@ -293,7 +293,8 @@ int loci_upload_write(struct loci_upload *up, const void *p, size_t n, struct lo
 	rc = up->s->blobs->ops->session_write(up->s, up->offset, p, n, err);
 	if (rc < 0) {
 		/* What was written of it is cut off, or overwritten by the next try. */
-		(void)up->s->blobs->ops->session_cut(up->s, up->offset, /* err= */ NULL);
+		up->has_tail =
+		        up->s->blobs->ops->session_cut(up->s, up->offset, /* err= */ NULL) < 0;
 		return rc;
 	}
 	rc = loci__upload_hash_add(up, p, n, err);
@@ -369,8 +370,7 @@ static bool is_there(struct loci_store *st, const struct loci_digest *d, uint64_
 static int publish(struct loci_upload *up, const struct loci_digest *d, struct loci_error *err)
 {
 	const struct loci_blobs_ops *ops = up->s->blobs->ops;
-	/* A failed write may have left bytes behind the offset. */
-	int rc = up->s->sealed ? 0 : ops->session_cut(up->s, up->offset, err);
+	int rc = up->has_tail ? ops->session_cut(up->s, up->offset, err) : 0;
 	return rc < 0 ? rc : ops->session_publish(up->s, d, loci__store_is_durable(up->st), err);
 }
 

@@ -171,6 +171,19 @@ static enum loci__step wait_for_more(struct loci__conn *c, struct loci__body *b)
 	return LOCI_STEP_READ;
 }
 
+/* The client went in the middle: what it sent before goes to the sink, so that an upload can go on
+ * from there. */
+static enum loci__step step_gone(struct loci__exchange *ex)
+{
+	ex->body.gone = true;
+	if (ex->busy)
+		return LOCI_STEP_JOB;
+	if (!ex->body.fill_n)
+		return LOCI_STEP_CLOSE;
+	loci__exchange_feed(ex);
+	return LOCI_STEP_JOB;
+}
+
 static enum loci__step refuse(struct loci__conn *c, int status, const char *reason)
 {
 	loci__step_refuse(c, status, reason);
@@ -183,11 +196,13 @@ enum loci__step loci__step_body(struct loci__conn *c)
 	struct loci__body *b = &ex->body;
 	if (!ex->busy && (ex->failed || ex->finished))
 		return loci__step_respond(c);
+	if (b->gone)
+		return step_gone(ex);
 	if (b->interim)
 		return send_interim(c, b);
 	if (!b->ended && b->fill_n < b->cap) {
 		switch (fetch(c, b)) {
-		case FETCHED_GONE: return LOCI_STEP_CLOSE;
+		case FETCHED_GONE: return step_gone(ex);
 		case FETCHED_SLOWLY:
 			loci__count(c->loop->counters, LOCI_COUNT_cut_body_rate, 1);
 			return refuse(c, 408, "the request body comes too slowly");

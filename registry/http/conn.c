@@ -512,7 +512,10 @@ void loci__conn_pump(struct loci__conn *c)
 		want = c->stream.turn == LOCI_TURN_READ ? LOCI_STEP_READ : LOCI_STEP_WRITE;
 	if (want == LOCI_STEP_READ && !h2o_socket_is_reading(c->sock))
 		h2o_socket_read_start(c->sock, on_readable);
-	if (want != LOCI_STEP_READ && h2o_socket_is_reading(c->sock))
+	/* Beside a job it stays armed until there is something: most clients wait for the answer,
+	 * and the two epoll_ctl are saved. */
+	if (want != LOCI_STEP_READ && h2o_socket_is_reading(c->sock) &&
+	    (want != LOCI_STEP_JOB || c->readable))
 		h2o_socket_read_stop(c->sock);
 	/* Out of steps: notify_write comes back after the next poll, or when a client that sends
 	 * requests without reading responses reads some. */

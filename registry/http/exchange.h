@@ -28,6 +28,7 @@ struct loci__body {
 	uint64_t left; /* bytes to come, when not chunked */
 	bool is_chunked;
 	bool ended; /* every byte has been read from the connection */
+	bool gone;  /* the client is, before that: what came is kept */
 	struct loci__chunked chunked;
 	uint64_t received;
 	const char *interim; /* what is left to send of "100 Continue", or NULL */

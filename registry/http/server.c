@@ -10,7 +10,8 @@
 
 #define LOOPS_MAX       256
 #define WORKERS_MAX     1024
-#define WORKERS_MIN     4
+#define WORKERS_A_CORE  8 /* most of them wait for the disk: the more, the more share a sync */
+#define WORKERS_MIN     16
 #define LINGER_MS       3000
 #define FDS_SPARE       64 /* for the store, listeners and the like */
 #define CONNECTIONS_MIN 16
@@ -128,7 +129,7 @@ int loci_http_server_new(const struct loci_http_server_opts *given, struct loci_
 		return loci__err_nomem(err);
 	pthread_mutex_init(&s->lock, NULL);
 	s->n_loops = n_loops;
-	s->n_workers = o->workers ? o->workers : 2 * cores();
+	s->n_workers = o->workers ? o->workers : WORKERS_A_CORE * cores();
 	if (!o->workers && s->n_workers < WORKERS_MIN)
 		s->n_workers = WORKERS_MIN;
 	fill_shared(&s->shared, o);

@@ -3,6 +3,7 @@
 
 #include "core/base/err.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 struct loci__workers {
@@ -10,8 +11,10 @@ struct loci__workers {
 	pthread_cond_t wake;
 	struct loci__job *first;
 	struct loci__job **last; /* where the next one goes */
+	unsigned n_queued;
+	unsigned n_idle;
 	bool ending;
-	unsigned n;
+	unsigned n, max;
 	pthread_t threads[];
 };
 
@@ -19,10 +22,13 @@ struct loci__workers {
 static struct loci__job *take(struct loci__workers *w)
 {
 	pthread_mutex_lock(&w->lock);
+	w->n_idle++;
 	while (!w->first && !w->ending)
 		pthread_cond_wait(&w->wake, &w->lock);
+	w->n_idle--;
 	struct loci__job *j = w->first;
 	if (j) {
+		w->n_queued--;
 		w->first = j->next;
 		if (!w->first)
 			w->last = &w->first;
@@ -31,28 +37,38 @@ static struct loci__job *take(struct loci__workers *w)
 	return j;
 }
 
+/* Hashing takes whole slices of a core: as a batch thread it gives way to a loop that wakes up. */
 static void *worker(void *arg)
 {
+	const struct sched_param none = {0};
 	struct loci__job *j;
+	(void)sched_setscheduler(/* this thread */ 0, SCHED_BATCH, &none);
 	while ((j = take(arg)))
 		j->run(j);
 	return NULL;
 }
 
-int loci__workers_new(unsigned n, struct loci__workers **ret, struct loci_error *err)
+/* Before the threads are seen by anybody else, or with the lock held. */
+static int start(struct loci__workers *w, struct loci_error *err)
 {
-	struct loci__workers *w = calloc(1, sizeof(*w) + n * sizeof(w->threads[0]));
+	int rc = loci__thread_start(&w->threads[w->n], worker, w, err);
+	w->n += rc == 0;
+	return rc;
+}
+
+int loci__workers_new(unsigned max, struct loci__workers **ret, struct loci_error *err)
+{
+	struct loci__workers *w = calloc(1, sizeof(*w) + max * sizeof(w->threads[0]));
 	if (!w)
 		return loci__err_nomem(err);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	w->last = &w->first;
-	for (; w->n < n; w->n++) {
-		int rc = loci__thread_start(&w->threads[w->n], worker, w, err);
-		if (rc < 0) {
-			loci__workers_free(w);
-			return rc;
-		}
+	w->max = max;
+	int rc = start(w, err);
+	if (rc < 0) {
+		loci__workers_free(w);
+		return rc;
 	}
 	*ret = w;
 	return 0;
@@ -79,6 +95,9 @@ void loci__workers_submit(struct loci__workers *w, struct loci__job *j)
 	pthread_mutex_lock(&w->lock);
 	*w->last = j;
 	w->last = &j->next;
+	/* One that cannot be started is no error: those that are there come to it. */
+	if (++w->n_queued > w->n_idle && w->n < w->max)
+		(void)start(w, /* err= */ NULL);
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 }

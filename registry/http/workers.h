@@ -16,7 +16,8 @@ struct loci__job {
 
 struct loci__workers;
 
-int loci__workers_new(unsigned n, struct loci__workers **ret, struct loci_error *err);
+/* Up to max threads: one now, another whenever a job would wait for those that are there. */
+int loci__workers_new(unsigned max, struct loci__workers **ret, struct loci_error *err);
 /* Runs what is queued to its end first. No _submit may come any more. NULL is fine. */
 void loci__workers_free(struct loci__workers *w);
 void loci__workers_submit(struct loci__workers *w, struct loci__job *j);

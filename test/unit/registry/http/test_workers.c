@@ -54,6 +54,37 @@ static void test_every_job_runs_once(void **state)
 	}
 }
 
+static atomic_int together;
+static pthread_mutex_t meeting_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t meeting = PTHREAD_COND_INITIALIZER;
+
+/* Waits until all four are here, which takes four threads. */
+static void meet(struct loci__job *j)
+{
+	(void)j;
+	pthread_mutex_lock(&meeting_lock);
+	if (atomic_fetch_add(&together, 1) + 1 == 4)
+		pthread_cond_broadcast(&meeting);
+	while (atomic_load(&together) < 4)
+		pthread_cond_wait(&meeting, &meeting_lock);
+	pthread_mutex_unlock(&meeting_lock);
+	atomic_fetch_add(&ran, 1);
+}
+
+static void test_threads_come_when_jobs_would_wait(void **state)
+{
+	struct loci__workers *w = NULL;
+	(void)state;
+	atomic_store(&ran, 0);
+	assert_int_equal(loci__workers_new(4, &w, NULL), 0);
+	for (int i = 0; i < 4; i++) {
+		jobs[i].run = meet;
+		loci__workers_submit(w, &jobs[i]);
+	}
+	loci__workers_free(w);
+	assert_int_equal(atomic_load(&ran), 4);
+}
+
 static void look_at_signals(struct loci__job *j)
 {
 	sigset_t set;
@@ -82,6 +113,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_one_thread_keeps_order),
 	        cmocka_unit_test(test_every_job_runs_once),
+	        cmocka_unit_test(test_threads_come_when_jobs_would_wait),
 	        cmocka_unit_test(test_signals_are_blocked),
 	        cmocka_unit_test(test_free_of_nothing),
 	};
