@@ -28,7 +28,7 @@ struct load_options {
 	const struct verb *verb;
 	struct sockaddr_in to;
 	char host[64]; /* of the Host header */
-	bool tls;
+	bool tls, says_begun;
 	const char *method;
 	const char **paths; /* taken in turn */
 	unsigned n_paths;

@@ -3,6 +3,7 @@
 #include "load.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,15 @@ uint64_t load_now_ns(void)
 	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
 }
 
+/* Ends it as if its seconds were over: what runs beside something else ends with it. */
+static volatile sig_atomic_t is_interrupted;
+
+static void on_signal(int signo)
+{
+	(void)signo;
+	is_interrupted = 1;
+}
+
 static void wait_and_serve(struct load *l, uint64_t wait_ns)
 {
 	struct epoll_event e[EVENTS];
@@ -41,6 +51,8 @@ static void wait_and_serve(struct load *l, uint64_t wait_ns)
 	int n = epoll_pwait2(l->ep, e, EVENTS, &wait, /* sigmask= */ NULL);
 	if (n < 0 && errno != EINTR)
 		load_die("epoll: %s", strerror(errno));
+	if (is_interrupted)
+		l->end_ns = l->now_ns;
 	if (n == 0 && wait_ns == STALLED_NS)
 		load_die("no answer in %llu s", STALLED_NS / SECOND_NS);
 	for (int i = 0; i < n; i++)
@@ -51,6 +63,8 @@ static void run(struct load *l)
 {
 	const struct verb *verb = l->o.verb;
 	l->start_ns = l->now_ns = load_now_ns();
+	if (l->o.says_begun)
+		fputs("begun\n", stderr);
 	if (l->o.seconds)
 		l->end_ns = l->start_ns + l->o.seconds * SECOND_NS;
 	l->n_active = l->o.connections;
@@ -101,7 +115,9 @@ static void print(const struct load *l, double cpu)
 int main(int argc, char **argv)
 {
 	static struct load l;
+	const struct sigaction interrupt = {.sa_handler = on_signal};
 	load_parse_options(argc, argv, &l.o);
+	sigaction(SIGINT, &interrupt, /* oldact= */ NULL);
 	l.o.verb->prepare(&l);
 	connections_open(&l);
 	double cpu = own_cpu();

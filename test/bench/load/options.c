@@ -11,7 +11,8 @@
 
 static const char help[] =
         "usage: bench_load VERB --to ADDRESS:PORT [OPTION…]\n"
-        "  requests    --path PATH… or --paths FILE, in turn, for --seconds or --count in all\n"
+        "  requests    --path PATH… or --paths FILE, in turn, for --seconds or --count in all,\n"
+        "              or until SIGINT\n"
         "  download    each connection pulls its --path --count times (1)\n"
         "  upload      each connection pushes a blob of --size bytes to --repository\n"
         "  images      pushes --count images of --layers layers of --size bytes\n"
@@ -29,6 +30,7 @@ static const char help[] =
         "  --repository NAME        (bench/load)\n"
         "  --from NAME              where the blobs are already (bench/load)\n"
         "  --seed N                 of the content (another one each run)\n"
+        "  --say-begun              a line on standard error when the clock starts\n"
         "One JSON object goes to standard output.\n";
 
 enum {
@@ -49,6 +51,7 @@ enum {
 	PATHS,
 	SECONDS,
 	COUNT,
+	SAY_BEGUN,
 	HELP,
 };
 
@@ -70,6 +73,7 @@ static const struct option longs[] = {
         {"paths", required_argument, NULL, PATHS},
         {"seconds", required_argument, NULL, SECONDS},
         {"count", required_argument, NULL, COUNT},
+        {"say-begun", no_argument, NULL, SAY_BEGUN},
         {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
 };
@@ -149,6 +153,7 @@ static void set(struct load_options *o, int option, const char *value)
 	case PATHS: add_paths(o, value); break;
 	case SECONDS: o->seconds = number(value, 86400); break;
 	case COUNT: o->count = number(value, UINT64_MAX); break;
+	case SAY_BEGUN: o->says_begun = true; break;
 	case HELP: fputs(help, stdout); exit(0);
 	default: fputs(help, stderr); exit(2);
 	}
@@ -173,8 +178,6 @@ static void complete(struct load_options *o)
 		load_die("--to, --connections and --repositories: none may be missing or 0");
 	if (asks && !o->n_paths)
 		load_die("%s: expected --path or --paths", o->verb->name);
-	if (o->verb == &load_requests && !o->seconds && !o->count)
-		load_die("requests: expected --seconds or --count");
 	if (o->verb == &load_upload && o->size < CONTENT_TAIL)
 		load_die("upload: expected a --size of %d or more", CONTENT_TAIL);
 	if (pushes_images && (!o->count || !o->layers))
