@@ -120,7 +120,7 @@ def main():
     if not args.build:
         parser.error("--build is missing")
     keys = wanted(args)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the finally below
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # children have it from here
     build = os.path.abspath(args.build)
@@ -136,6 +136,9 @@ def main():
         everyone = peers.available(args, binaries)
         floors = {"answers": peers.Floor(binaries["floor"], parts.FLOOR_ANSWER), "files": peers.Floor(binaries["floor"])}
         ok = run(bench, args, everyone, floors, results, keys)
+    except KeyboardInterrupt:
+        print("interrupted: this is what there is", file=sys.stderr)
+        ok = False
     finally:
         bench.close()
         shutil.rmtree(work)
