@@ -144,7 +144,8 @@ static void format_peer(const struct sockaddr *from, char buf[INET6_ADDRSTRLEN])
 static struct loci__conn *conn_new(struct loci__http_loop *l, int fd)
 {
 	struct loci__conn *c = calloc(1, sizeof(*c));
-	if (c && !loci__stream_init(&c->stream, fd, l->shared->tls, l->scratch)) {
+	if (c && !loci__stream_init(&c->stream, fd, l->shared->tls,
+	                            (struct loci__stream_room){l->scratch, l->wire})) {
 		free(c);
 		c = NULL;
 	}

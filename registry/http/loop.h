@@ -109,6 +109,7 @@ struct loci__http_loop {
 	char scratch[LOCI_HTTP_SCRATCH]; /* of one step: bytes read and not yet kept, thrown away,
 	                                    or on their way into TLS */
 	char small[LOCI_HTTP_SMALL];     /* of one write */
+	char wire[LOCI_HTTP_WIRE];       /* of one write by TLS */
 };
 
 /* access.c: the line about records that were left out, if any; its timer. */

@@ -74,10 +74,11 @@ const struct loci__http_stream_ops loci__http_plain_stream = {
 
 /* --- which of both --- */
 
-bool loci__stream_init(struct loci__http_stream *s, int fd, struct loci__tls *tls, char *scratch)
+bool loci__stream_init(struct loci__http_stream *s, int fd, struct loci__tls *tls,
+                       struct loci__stream_room room)
 {
 	*s = (struct loci__http_stream){.ops = &loci__http_plain_stream, .fd = fd};
-	return !tls || loci__tls_stream_init(s, tls, scratch);
+	return !tls || loci__tls_stream_init(s, tls, room);
 }
 
 void loci__stream_done(struct loci__http_stream *s, bool orderly)

@@ -15,6 +15,13 @@ struct loci__tls;
 struct loci__tls_stream;
 
 #define LOCI_HTTP_SCRATCH (64 * 1024)
+#define LOCI_HTTP_WIRE    (70 * 1024) /* the same as records of TLS */
+
+/* Memory that calls may overwrite. */
+struct loci__stream_room {
+	char *plain; /* [LOCI_HTTP_SCRATCH] */
+	char *wire;  /* [LOCI_HTTP_WIRE] */
+};
 
 enum loci__handshake {
 	LOCI_HANDSHAKE_DONE,
@@ -51,9 +58,9 @@ struct loci__http_stream {
 	struct loci__tls_stream *tls; /* NULL: a plain one */
 };
 
-/* tls: NULL, or what it shall speak. scratch: LOCI_HTTP_SCRATCH bytes that calls may overwrite.
- * False when memory is out. */
-bool loci__stream_init(struct loci__http_stream *s, int fd, struct loci__tls *tls, char *scratch);
+/* tls: NULL, or what it shall speak. False when memory is out. */
+bool loci__stream_init(struct loci__http_stream *s, int fd, struct loci__tls *tls,
+                       struct loci__stream_room room);
 /* orderly: the client has got all that it was promised, and is told that this is the end. */
 void loci__stream_done(struct loci__http_stream *s, bool orderly);
 /* Before anything else, when there is .tls. */

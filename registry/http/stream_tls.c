@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * TLS by OpenSSL on the connection's own fd. Between the two stands a BIO of ours, for three things
- * that OpenSSL's lacks: MSG_NOSIGNAL; MSG_MORE, so that the records of a burst make full segments;
- * and the knowledge that a short read(2) has emptied the socket, which saves asking once more.
+ * that OpenSSL's lacks: MSG_NOSIGNAL; several records in one send(2), which costs more than to
+ * copy them together; and the knowledge that a short read(2) has emptied the socket, which saves
+ * asking once more.
  *
- * Nothing is buffered for a download: what a full socket did not take is read from the file again,
- * into memory that a loop's connections share. OpenSSL has the one record under way in a buffer of
- * its own, and lets go of its buffers when nothing is in them.
+ * Bytes that were written are reported when the last of their record's batch is in the kernel: what
+ * a full socket did not take is held, and whoever tries again begins with the same bytes. So
+ * nothing but a connection that waits has memory for a download; plain bytes and records stand in
+ * memory of the loop.
  */
 #include "registry/http/stream_tls.h"
 
@@ -15,15 +17,25 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define RECORD_MAX SSL3_RT_MAX_PLAIN_LENGTH
+#define BATCH_MAX  (4 * RECORD_MAX)
+
+_Static_assert(BATCH_MAX <= LOCI_HTTP_SCRATCH, "a batch is read from its file at once");
+_Static_assert(4 * SSL3_RT_MAX_ENCRYPTED_LENGTH <= LOCI_HTTP_WIRE, "and has room as records");
 
 struct loci__tls_stream {
 	SSL *ssl;
-	char *scratch; /* of the loop */
+	struct loci__stream_room room;
+	size_t batch_n; /* bytes in .room.wire */
+	bool batching;
+	char *held; /* the rest of a batch that the kernel did not take, or NULL */
+	size_t held_at, held_n;
+	size_t owed;   /* bytes that were written by that batch and are not reported */
 	uint64_t wire; /* bytes that the kernel took */
 	const char *reason;
 	int sys_errno;       /* of the socket */
@@ -65,23 +77,52 @@ static int bio_read(BIO *bio, char *p, int n)
 	return (int)got;
 }
 
+static ssize_t send_some(struct loci__http_stream *s, const char *p, size_t n, bool more)
+{
+	const struct iovec iov = {(char *)p, n};
+	ssize_t sent = loci__http_plain_stream.write(s, &iov, 1, more);
+	if (sent > 0)
+		s->tls->wire += (uint64_t)sent;
+	else if (sent < 0 && errno != EAGAIN)
+		s->tls->sys_errno = errno;
+	return sent;
+}
+
+/* What is held goes first. False with errno. */
+static bool send_held(struct loci__http_stream *s)
+{
+	struct loci__tls_stream *t = s->tls;
+	if (!t->held)
+		return true;
+	ssize_t sent = send_some(s, t->held + t->held_at, t->held_n, false);
+	t->held_at += sent > 0 ? (size_t)sent : 0;
+	t->held_n -= sent > 0 ? (size_t)sent : 0;
+	if (t->held_n) {
+		errno = sent < 0 ? errno : EAGAIN;
+		return false;
+	}
+	free(t->held);
+	t->held = NULL;
+	return true;
+}
+
+/* What OpenSSL says by itself, alerts and the like, goes out at once; data in batches. */
 static int bio_write(BIO *bio, const char *p, int n)
 {
 	struct loci__http_stream *s = BIO_get_data(bio);
 	struct loci__tls_stream *t = s->tls;
-	const struct iovec iov = {(char *)p, (size_t)n};
 	ssize_t put = -1;
-	errno = EAGAIN;
-	if (!t->full)
-		put = loci__http_plain_stream.write(s, &iov, 1, t->more);
 	BIO_clear_retry_flags(bio);
-	if (put < n)
-		t->full = true;
+	if (t->batching && (size_t)n <= LOCI_HTTP_WIRE - t->batch_n) {
+		memcpy(t->room.wire + t->batch_n, p, (size_t)n);
+		t->batch_n += (size_t)n;
+		return n;
+	}
+	errno = EAGAIN;
+	if (!t->batching && send_held(s))
+		put = send_some(s, p, (size_t)n, false);
 	if (put < 0 && errno == EAGAIN)
 		BIO_set_retry_write(bio);
-	else if (put < 0)
-		t->sys_errno = errno;
-	t->wire += put > 0 ? (uint64_t)put : 0;
 	return (int)put;
 }
 
@@ -124,7 +165,7 @@ static BIO *bio_new(struct loci__http_stream *s)
 static void begin(struct loci__http_stream *s)
 {
 	s->turn = LOCI_TURN_OWN;
-	s->tls->dry = s->tls->full = false;
+	s->tls->dry = false;
 	ERR_clear_error();
 }
 
@@ -182,28 +223,63 @@ static ssize_t tls_read(struct loci__http_stream *s, void *p, size_t n)
 	return t->over < 0 ? 0 : -1;
 }
 
-/* Record by record. All of it but the last piece goes out with MSG_MORE. */
-static ssize_t put(struct loci__http_stream *s, const char *p, size_t n, bool more)
+/* Encrypts up to a batch; how many of the bytes it took, or -1 with errno. */
+static ssize_t fill_batch(struct loci__http_stream *s, const char *p, size_t n)
 {
 	struct loci__tls_stream *t = s->tls;
 	size_t done = 0, took;
 	int rc = 1;
-	while (done < n) {
-		size_t len = least(n - done, RECORD_MAX);
-		t->more = more || done + len < n;
-		rc = SSL_write_ex(t->ssl, p + done, len, &took);
-		if (rc <= 0)
-			break;
+	t->batch_n = 0;
+	t->batching = true;
+	while (done < least(n, BATCH_MAX) &&
+	       (rc = SSL_write_ex(t->ssl, p + done, least(n - done, RECORD_MAX), &took)) > 0)
 		done += took;
-	}
-	t->more = false;
-	t->held_up = rc <= 0;
+	t->batching = false;
 	if (rc <= 0 && outcome_of(s, rc, LOCI_TURN_WRITE) == 0)
 		errno = EPIPE;
 	return done ? (ssize_t)done : -1;
 }
 
-static bool may_write(struct loci__http_stream *s)
+/* Gives the batch to the kernel, or holds the rest of it: then false with errno. */
+static bool send_batch(struct loci__http_stream *s, bool more)
+{
+	struct loci__tls_stream *t = s->tls;
+	ssize_t sent = send_some(s, t->room.wire, t->batch_n, more);
+	size_t at = sent > 0 ? (size_t)sent : 0;
+	if (at == t->batch_n)
+		return true;
+	if (sent < 0 && errno != EAGAIN) {
+		t->failed = true;
+		return false;
+	}
+	t->held = malloc(t->batch_n - at);
+	t->failed = !t->held;
+	errno = t->held ? EAGAIN : ENOMEM;
+	if (!t->held)
+		return false;
+	t->held_at = 0;
+	t->held_n = t->batch_n - at;
+	memcpy(t->held, t->room.wire + at, t->held_n);
+	return false;
+}
+
+static ssize_t put(struct loci__http_stream *s, const char *p, size_t n, bool more)
+{
+	size_t done = 0;
+	while (done < n) {
+		ssize_t took = fill_batch(s, p + done, n - done);
+		if (took < 0)
+			return done ? (ssize_t)done : -1;
+		if (!send_batch(s, more || done + (size_t)took < n)) {
+			s->tls->owed = s->tls->held ? (size_t)took : 0;
+			return done ? (ssize_t)done : -1;
+		}
+		done += (size_t)took;
+	}
+	return (ssize_t)done;
+}
+
+static bool may_ask(struct loci__http_stream *s)
 {
 	errno = ECONNRESET;
 	if (s->tls->failed)
@@ -212,24 +288,35 @@ static bool may_write(struct loci__http_stream *s)
 	return true;
 }
 
-/* A head and what fits behind it make one record and one system call; the rest of a long body goes
- * from where it is. */
+/* Bytes of the batch before, which has gone now, or 0; -1 with errno. */
+static ssize_t settle(struct loci__http_stream *s)
+{
+	if (!may_ask(s) || !send_held(s))
+		return -1;
+	size_t owed = s->tls->owed;
+	s->tls->owed = 0;
+	return (ssize_t)owed;
+}
+
+/* A head and what fits behind it make one record; the rest of a long body goes from where it is. */
 static ssize_t tls_write(struct loci__http_stream *s, const struct iovec *iov, int n, bool more)
 {
-	size_t together = 0, last = 0;
-	if (!may_write(s))
-		return -1;
+	char *scratch = s->tls->room.plain;
+	ssize_t owed = settle(s);
+	if (owed)
+		return owed;
 	if (n == 1)
 		return put(s, iov[0].iov_base, iov[0].iov_len, more);
+	size_t together = 0, last = 0;
 	for (int i = 0; i < n; i++) {
 		last = least(iov[i].iov_len, RECORD_MAX - together);
-		memcpy(s->tls->scratch + together, iov[i].iov_base, last);
+		memcpy(scratch + together, iov[i].iov_base, last);
 		together += last;
 		if (last < iov[i].iov_len)
 			n = i + 1; /* and behind it there is more */
 	}
 	size_t left = iov[n - 1].iov_len - last;
-	ssize_t sent = put(s, s->tls->scratch, together, more || left);
+	ssize_t sent = put(s, scratch, together, more || left);
 	if (sent < (ssize_t)together || !left)
 		return sent;
 	ssize_t rest = put(s, (const char *)iov[n - 1].iov_base + last, left, more);
@@ -238,21 +325,19 @@ static ssize_t tls_write(struct loci__http_stream *s, const struct iovec *iov, i
 
 static ssize_t tls_send_file(struct loci__http_stream *s, int file_fd, uint64_t off, size_t n)
 {
-	size_t done = 0;
-	if (!may_write(s))
+	ssize_t owed = settle(s);
+	if (owed < 0)
 		return -1;
+	size_t done = (size_t)owed;
 	while (done < n) {
-		/* A record that waits is all that is needed, unless there is room again. */
-		size_t want = least(n - done, s->tls->held_up ? RECORD_MAX : LOCI_HTTP_SCRATCH);
-		ssize_t got = pread(file_fd, s->tls->scratch, want, (off_t)(off + done));
+		ssize_t got = pread(file_fd, s->tls->room.plain, least(n - done, BATCH_MAX),
+		                    (off_t)(off + done));
 		if (got <= 0)
 			return done ? (ssize_t)done : got;
-		ssize_t sent = put(s, s->tls->scratch, (size_t)got, done + (size_t)got < n);
+		ssize_t sent = put(s, s->tls->room.plain, (size_t)got, done + (size_t)got < n);
 		if (sent < 0)
 			return done ? (ssize_t)done : -1;
 		done += (size_t)sent;
-		if (sent < got)
-			break;
 	}
 	return (ssize_t)done;
 }
@@ -260,7 +345,7 @@ static ssize_t tls_send_file(struct loci__http_stream *s, int file_fd, uint64_t 
 /* What comes after it is thrown away: no need to decipher it. */
 static void tls_end(struct loci__http_stream *s)
 {
-	if (may_write(s))
+	if (may_ask(s))
 		(void)SSL_shutdown(s->tls->ssl);
 	s->ops = &loci__http_plain_stream;
 	s->ops->end(s);
@@ -324,12 +409,13 @@ bool loci__stream_was_resumed(const struct loci__http_stream *s)
 
 /* --- life --- */
 
-bool loci__tls_stream_init(struct loci__http_stream *s, struct loci__tls *tls, char *scratch)
+bool loci__tls_stream_init(struct loci__http_stream *s, struct loci__tls *tls,
+                           struct loci__stream_room room)
 {
 	struct loci__tls_stream *t = calloc(1, sizeof(*t));
 	if (!t)
 		return false;
-	t->scratch = scratch;
+	t->room = room;
 	t->ssl = loci__tls_begin(tls);
 	BIO *bio = t->ssl ? bio_new(s) : NULL;
 	if (!bio) {
@@ -347,10 +433,11 @@ bool loci__tls_stream_init(struct loci__http_stream *s, struct loci__tls *tls, c
 void loci__tls_stream_done(struct loci__http_stream *s, bool orderly)
 {
 	struct loci__tls_stream *t = s->tls;
-	if (orderly && s->ops == &tls_stream && SSL_is_init_finished(t->ssl) && may_write(s))
+	if (orderly && s->ops == &tls_stream && SSL_is_init_finished(t->ssl) && may_ask(s))
 		(void)SSL_shutdown(t->ssl);
 	ERR_clear_error();
 	SSL_free(t->ssl);
+	free(t->held);
 	free(t);
 	s->tls = NULL;
 }

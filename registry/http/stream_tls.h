@@ -5,7 +5,8 @@
 
 #include "registry/http/stream.h"
 
-bool loci__tls_stream_init(struct loci__http_stream *s, struct loci__tls *tls, char *scratch);
+bool loci__tls_stream_init(struct loci__http_stream *s, struct loci__tls *tls,
+                           struct loci__stream_room room);
 void loci__tls_stream_done(struct loci__http_stream *s, bool orderly);
 
 #endif

@@ -4,7 +4,7 @@
 import time
 import unittest
 
-from harness import TestCase, request, sink_answer, until
+from harness import TLS, TestCase, request, sink_answer, until
 
 
 class Timeouts(TestCase):
@@ -112,7 +112,7 @@ class Timeouts(TestCase):
 class Rates(TestCase):
     """Clients that always move, but too slowly."""
 
-    options = ("loops=1", "min_body_rate=100000", "min_write_rate=10000000", "rate_grace_ms=300")  # time-outs: a minute
+    options = ("loops=1", "min_body_rate=100000", "min_write_rate=%d" % (10000000 // (10 if TLS else 1)), "rate_grace_ms=300")  # time-outs: a minute
 
     def test_body_that_trickles(self):
         for framing, piece in (("Content-Length: 4000000000", b"x"), ("Transfer-Encoding: chunked", b"1\r\nx\r\n")):
