@@ -107,17 +107,20 @@ int loci_registry_reconfigure(struct loci_registry *r, const struct loci_registr
 	return rc;
 }
 
+static bool blocks(const struct loci__match *match, const char *method)
+{
+	const struct loci__route *row = loci__route_method(match->rows, method);
+	return row && (row->flags & LOCI_ROUTE_BLOCKS);
+}
+
 bool loci_registry_may_block(const struct loci_registry *r, const char *method, const char *target)
 {
 	char buf[LOCI_TARGET_MAX]; /* percent-encoded, even a short name is long */
 	struct loci_slice path;
 	struct loci__match match;
 	(void)r;
-	if (loci__target_path(target, buf, sizeof(buf), &path, NULL) < 0 ||
-	    !loci__route_match(path, &match))
-		return false;
-	const struct loci__route *row = loci__route_method(match.rows, method);
-	return row && (row->flags & LOCI_ROUTE_BLOCKS);
+	return loci__target_path(target, buf, sizeof(buf), &path, NULL) == 0 &&
+	       loci__route_match(path, &match) && blocks(&match, method);
 }
 
 /* Flags of the rows that may not be used now. The store's mark is asked for by those alone who want
@@ -160,25 +163,23 @@ static bool take_names(struct loci__rq *rq, const struct loci__match *match, str
 	return true;
 }
 
-static void dispatch(struct loci__rq *rq, struct loci__rs *rs)
+static void dispatch(struct loci__rq *rq, struct loci__rs *rs, const struct loci__match *match)
 {
-	struct loci__match match;
-	bool found = loci__route_match(rq->target->path, &match);
 	loci__rs_count(rs, rq->reg->metrics,
-	               found ? loci__metrics_end_point(rq->reg->metrics, match.rows) : 0);
-	if (!(found && match.rows->flags & LOCI_ROUTE_UNLIMITED) && !loci__limit_admit(rq, rs))
+	               match ? loci__metrics_end_point(rq->reg->metrics, match->rows) : 0);
+	if (!(match && match->rows->flags & LOCI_ROUTE_UNLIMITED) && !loci__limit_admit(rq, rs))
 		return;
-	if (!found) {
+	if (!match) {
 		loci__rs_error(rs, 404, "UNSUPPORTED", "no such end-point", rq->target->path.p);
 		return;
 	}
-	const struct loci__route *row = loci__route_method(match.rows, rq->http->method);
+	const struct loci__route *row = loci__route_method(match->rows, rq->http->method);
 	const unsigned refused = refused_flags(rq, row);
 	if (!row || !loci__route_is_allowed(row, refused)) {
-		refuse_method(rs, rq, &match, row, refused);
+		refuse_method(rs, rq, match, row, refused);
 		return;
 	}
-	if (!take_names(rq, &match, rs))
+	if (!take_names(rq, match, rs))
 		return;
 	rq->head = strcmp(rq->http->method, "HEAD") == 0;
 	row->handler(rq, rs);
@@ -186,11 +187,11 @@ static void dispatch(struct loci__rq *rq, struct loci__rs *rs)
 
 /* With the client's name on what is changed, now and by the body that follows. */
 static void dispatch_for(const struct loci_http_request *http, struct loci__rq *rq,
-                         struct loci__rs *rs)
+                         struct loci__rs *rs, const struct loci__match *match)
 {
 	const struct loci_origin origin = loci__origin_of(http);
 	const struct loci_origin *before = loci_origin_set(&origin);
-	dispatch(rq, rs);
+	dispatch(rq, rs, match);
 	loci_origin_set(before);
 	if (rs->sink)
 		rs->sink->origin = loci__origin_copy(&origin);
@@ -203,11 +204,29 @@ static void refuse_target(const struct loci__rq *rq, struct loci__rs *rs,
 		loci__problem(rq, rs, LOCI_ABOUT_TARGET, err, NULL);
 }
 
+/* False: the handler may block and must not; nothing was done. */
+static bool handle(struct loci__rq *rq, struct loci__target *target, struct loci__rs *rs)
+{
+	struct loci__match match;
+	struct loci_error err;
+	if (loci__target_parse(rq->http->target, target, &err) < 0) {
+		refuse_target(rq, rs, &err);
+		return true;
+	}
+	const bool found = loci__route_match(target->path, &match);
+	if (found && loci__rq_must_not_block(rq) && blocks(&match, rq->http->method))
+		return false;
+	if (loci_event_is_wanted(rq->reg->store, /* type= */ 0))
+		dispatch_for(rq->http, rq, rs, found ? &match : NULL);
+	else
+		dispatch(rq, rs, found ? &match : NULL);
+	return true;
+}
+
 struct loci_http_response *loci_registry_handle(struct loci_registry *r,
                                                 const struct loci_http_request *http)
 {
 	struct loci__target target;
-	struct loci_error err;
 	struct loci__rs *rs = loci__rs_new();
 	if (!rs)
 		return NULL;
@@ -218,14 +237,12 @@ struct loci_http_response *loci_registry_handle(struct loci_registry *r,
 	        .target = &target,
 	        .reference = "",
 	};
-	if (loci__target_parse(http->target, &target, &err) < 0)
-		refuse_target(&rq, rs, &err);
-	else if (loci_event_is_wanted(r->store, /* type= */ 0))
-		dispatch_for(http, &rq, rs);
-	else
-		dispatch(&rq, rs);
-	if (!rs->sink)
+	const bool handled = handle(&rq, &target, rs);
+	if (handled && !rs->sink)
 		loci__limit_settle(rs);
 	loci__policy_put(rq.policy);
-	return &rs->http;
+	if (handled)
+		return &rs->http;
+	loci_http_response_free(&rs->http);
+	return NULL;
 }

@@ -20,6 +20,12 @@ bool loci__rq_takes_parts(const struct loci__rq *rq)
 	return rq->http->struct_size >= end && rq->http->takes_parts;
 }
 
+bool loci__rq_must_not_block(const struct loci__rq *rq)
+{
+	const size_t end = offsetof(struct loci_http_request, must_not_block) + sizeof(bool);
+	return rq->http->struct_size >= end && rq->http->must_not_block;
+}
+
 bool loci__rq_param(const struct loci__rq *rq, const char *key, const char **ret,
                     struct loci__rs *rs)
 {

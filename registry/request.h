@@ -50,6 +50,7 @@ const char *loci__rq_header(const struct loci__rq *rq, const char *name, size_t 
 
 /* Whether its server can send a body in parts; one that was built with an older header cannot. */
 bool loci__rq_takes_parts(const struct loci__rq *rq);
+bool loci__rq_must_not_block(const struct loci__rq *rq);
 
 /* A query parameter that may stand once. False when the response has been filled with an error;
  * *ret is NULL when it is absent. */

@@ -23,18 +23,18 @@
 #define WRITES  (LOCI_ROUTE_BLOCKS | LOCI_ROUTE_WRITES)
 #define DELETES (WRITES | LOCI_ROUTE_DELETES)
 
-/* Literal parts stand before <reference> where both could fit. */
+/* Literal parts stand before <reference> where both could fit; otherwise what is asked most. */
 const struct loci__route loci__routes[] = {
+        {"GET", MANIFEST, "end-3", loci__handle_manifest_get, 0},
+        {"HEAD", MANIFEST, "end-3", loci__handle_manifest_get, 0},
+        {"PUT", MANIFEST, "end-7", loci__handle_manifest_put, WRITES},
+        {"DELETE", MANIFEST, "end-9", loci__handle_manifest_delete, DELETES},
         {"GET", "/v2/", "end-1", loci__handle_version, 0},
         {"HEAD", "/v2/", "end-1", loci__handle_version, 0},
         {"GET", "/v2", "end-1", loci__handle_version, 0},
         {"HEAD", "/v2", "end-1", loci__handle_version, 0},
         {"GET", "/v2/_catalog", "", loci__handle_catalog, 0},
         {"HEAD", "/v2/_catalog", "", loci__handle_catalog, 0},
-        {"GET", MANIFEST, "end-3", loci__handle_manifest_get, 0},
-        {"HEAD", MANIFEST, "end-3", loci__handle_manifest_get, 0},
-        {"PUT", MANIFEST, "end-7", loci__handle_manifest_put, WRITES},
-        {"DELETE", MANIFEST, "end-9", loci__handle_manifest_delete, DELETES},
         {"POST", UPLOADS, "end-4 end-11", loci__handle_upload_post, WRITES},
         {"POST", UPLOADS_BARE, "end-4 end-11", loci__handle_upload_post, WRITES},
         {"PATCH", UPLOAD, "end-5", loci__handle_upload_patch, WRITES},

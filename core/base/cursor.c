@@ -4,14 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-bool loci__take_char(struct loci_cursor *c, char ch)
-{
-	if (loci__cursor_at_end(c) || *c->p != ch)
-		return false;
-	c->p++;
-	return true;
-}
-
 bool loci__take_text(struct loci_cursor *c, const char *text)
 {
 	size_t n = strlen(text);

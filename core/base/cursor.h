@@ -26,7 +26,13 @@ static inline size_t loci__cursor_left(const struct loci_cursor *c)
 	return (size_t)(c->end - c->p);
 }
 
-bool loci__take_char(struct loci_cursor *c, char ch);
+static inline bool loci__take_char(struct loci_cursor *c, char ch)
+{
+	if (c->p == c->end || *c->p != ch)
+		return false;
+	c->p++;
+	return true;
+}
 bool loci__take_text(struct loci_cursor *c, const char *text);
 bool loci__take_text_nocase(struct loci_cursor *c, const char *text); /* ASCII */
 /* The longest run of bytes for which is_member holds; false when there is none. */

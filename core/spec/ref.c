@@ -26,18 +26,24 @@
 /* [a-z0-9]+ */
 static bool take_lower(struct loci_cursor *c)
 {
-	struct loci_slice run;
-	return loci__take_run(c, loci__is_lower_alnum, &run);
+	const char *start = c->p;
+	while (c->p < c->end && loci__is_lower_alnum((unsigned char)*c->p))
+		c->p++;
+	return c->p > start;
 }
 
 /* \. | _ | __ | -+ */
 static bool take_repo_separator(struct loci_cursor *c)
 {
-	if (loci__take_char(c, '.') || loci__take_text(c, "__") || loci__take_char(c, '_'))
-		return true;
-	if (!loci__take_char(c, '-'))
+	if (c->p == c->end)
 		return false;
-	while (loci__take_char(c, '-'))
+	const char mark = *c->p;
+	if (mark != '.' && mark != '_' && mark != '-')
+		return false;
+	c->p++;
+	if (mark == '_')
+		(void)loci__take_char(c, '_');
+	while (mark == '-' && loci__take_char(c, '-'))
 		;
 	return true;
 }

@@ -4,8 +4,9 @@
  *
  * A server calls loci_registry_handle for each request head. The response may want the request's
  * body: then .sink is set and the server feeds it; otherwise the response is complete and an unread
- * body may be thrown away. Handlers are short and synchronous; loci_registry_may_block says
- * beforehand whether one may wait for the disk (then call it on a worker thread, not on a loop).
+ * body may be thrown away. Handlers are short and synchronous; those that may wait for the disk
+ * belong on a worker thread, not on a loop: loci_registry_may_block says so beforehand, a request's
+ * .must_not_block in the same call.
  * Thread-safe; one response and its sink belong to one thread at a time, but may move.
  */
 #ifndef LOCI_REGISTRY_H
@@ -36,6 +37,9 @@ struct loci_http_request {
 	uint64_t body_length;   /* bytes; 0: none; LOCI_BODY_UNKNOWN: chunked */
 	const char *request_id; /* what logs and events call it, or NULL */
 	bool takes_parts;       /* the server sends a response's .parts, too */
+	/* Nothing is done, and the response is NULL, when its handler may wait for the disk: for an
+	 * event loop, that asks again on a thread where waiting is fine. */
+	bool must_not_block;
 };
 
 /** Wants the request's body. write and finish may block (hash, disk, sync): call them on a worker.

@@ -125,14 +125,16 @@ static void handle(struct loci__exchange *ex)
 		ex->sink = loci__steal_ptr(&ex->rs->sink);
 }
 
+/* Here if it may be; what may block, and what found no memory, gets a worker. */
 void loci__exchange_handle(struct loci__exchange *ex)
 {
-	if (loci_registry_may_block(ex->loop->shared->registry, ex->rq.method, ex->rq.target)) {
-		submit(ex, handle);
-		return;
-	}
+	ex->rq.must_not_block = true;
 	handle(ex);
-	note_end_point(ex);
+	ex->rq.must_not_block = false;
+	if (ex->rs)
+		note_end_point(ex);
+	else
+		submit(ex, handle);
 }
 
 static void abort_sink(struct loci__exchange *ex)

@@ -24,7 +24,7 @@ const char *loci__loop_date(struct loci__http_loop *l)
 	static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 	static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 	                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-	time_t now = (time_t)loci__clock_epoch();
+	time_t now = (time_t)(h2o_now(l->ev) / 1000); /* when this round of the loop began */
 	struct tm t;
 	if ((uint64_t)now == l->date_at)
 		return l->date;

@@ -535,7 +535,6 @@ bool loci_registry_may_block(const struct loci_registry *r, const char *method, 
 	const struct route *route = find(target, n);
 	(void)r;
 	(void)method;
-	is_loop_thread = true; /* only loops ask */
 	return route && route->blocks;
 }
 
@@ -545,8 +544,11 @@ struct loci_http_response *loci_registry_handle(struct loci_registry *r,
 	struct route_args a = {.rq = rq};
 	const struct route *route = find(rq->target, a.n);
 	(void)r;
+	is_loop_thread |= rq->must_not_block; /* only loops ask so */
 	if (!route)
 		return loci_http_response_error(404, "NAME_UNKNOWN", "no such route");
+	if (route->blocks && rq->must_not_block)
+		return NULL;
 	if (route->blocks)
 		must_be_worker();
 	return route->fn(&a);

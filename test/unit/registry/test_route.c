@@ -166,6 +166,15 @@ static void test_requests(void **state)
 		        loci_registry_may_block(f.registry, requests[i].method, requests[i].target),
 		        requests[i].blocks);
 	}
+	for (size_t i = 0; i < N_REQUESTS; i++) {
+		const struct loci_http_request rq = {.struct_size = sizeof(rq),
+		                                     .method = requests[i].method,
+		                                     .target = requests[i].target,
+		                                     .must_not_block = true};
+		struct loci_http_response *rs = loci_registry_handle(f.registry, &rq);
+		assert_int_equal(!rs, requests[i].blocks);
+		loci_http_response_free(rs);
+	}
 	/* However it is written: each byte of the longest name and of a digest in three. */
 	char encoded[3 * LOCI_REPO_MAX + 1];
 	for (size_t i = 0; i < LOCI_REPO_MAX; i++)
