@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/http/tls.h"
 
+#include "registry/http/tickets.h"
+
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/fs.h"
 
@@ -29,6 +32,7 @@
 struct loci__tls {
 	pthread_mutex_t lock;
 	SSL_CTX *ctx;
+	struct loci__tickets *tickets; /* sessions go on when ctx is replaced */
 	atomic_int_fast64_t not_after;
 };
 
@@ -282,6 +286,7 @@ int loci__tls_replace(struct loci__tls *t, const struct loci_http_server_opts *o
 	int rc = make_ctx(o, &ctx, &found, err);
 	if (rc < 0)
 		return rc;
+	loci__tickets_serve(t->tickets, ctx);
 	pthread_mutex_lock(&t->lock);
 	SSL_CTX *old = t->ctx;
 	t->ctx = ctx;
@@ -298,7 +303,8 @@ int loci__tls_new(const struct loci_http_server_opts *o, struct loci__tls **ret,
 	if (!t)
 		return loci__err_nomem(err);
 	pthread_mutex_init(&t->lock, NULL);
-	int rc = loci__tls_replace(t, o, err);
+	t->tickets = loci__tickets_new(loci__clock_ms);
+	int rc = t->tickets ? loci__tls_replace(t, o, err) : loci__err_nomem(err);
 	if (rc < 0)
 		loci__tls_free(t);
 	else
@@ -311,6 +317,7 @@ void loci__tls_free(struct loci__tls *t)
 	if (!t)
 		return;
 	SSL_CTX_free(t->ctx);
+	loci__tickets_free(t->tickets);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
 }

@@ -48,7 +48,7 @@ OWNER_OF_PUBLIC = {
 
 THIRD_PARTY = {  # header, the one folder that includes it
     r"h2o(/.*)?\.h|picohttpparser\.h": ["registry/http"],
-    r"openssl/(ssl|err|x509.*|pem)\.h": ["registry/http"],
+    r"openssl/(ssl|err|x509.*|pem|rand|core_names)\.h": ["registry/http"],
     r"openssl/.*": ["core/base"],
     r"curl/.*": ["puller"],
     r"archive(_entry)?\.h": ["unpack", "registry/transfer"],
