@@ -10,8 +10,8 @@ import table
 TEXT, FAINT, WALL, CPU, OTHER, GOAL = "#7d8590", "#7d859055", "#4c8fd9", "#d18f3a", "#4fa67a", "#d0505e"
 LEFT, BARS, RIGHT = 400, 330, 270  # title, bars, figures
 LINE, TOP, BOTTOM = 17, 62, 40
-LOWEST, HIGHEST = -0.3, 3.5  # powers of ten: half to 3000 times
-LABEL = 46  # a ratio's text is not wider
+LOWEST, HIGHEST = -0.3, 4.5  # powers of ten: half to 30 000 times
+LABEL = 58  # a ratio's text is not wider
 STYLE = "font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif"
 
 

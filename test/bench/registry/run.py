@@ -112,6 +112,18 @@ def spaced(n):
     return format(n, ",").replace(",", " ")
 
 
+def tell(args, results):
+    print(table.text(results), end="")
+    said = about(args)
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump(table.as_json(results, said), f, indent=1)
+            f.write("\n")
+    if args.svg:
+        with open(args.svg, "w") as f:
+            f.write(picture.svg(results, said))
+
+
 def main():
     parser, args = arguments()
     if args.list:
@@ -141,16 +153,10 @@ def main():
         ok = False
     finally:
         bench.close()
-        shutil.rmtree(work)
-    print(table.text(results), end="")
-    said = about(args)
-    if args.json:
-        with open(args.json, "w") as f:
-            json.dump(table.as_json(results, said), f, indent=1)
-            f.write("\n")
-    if args.svg:
-        with open(args.svg, "w") as f:
-            f.write(picture.svg(results, said))
+        try:
+            tell(args, results)  # before the removal: so many directories take a while
+        finally:
+            shutil.rmtree(work)
     return 0 if ok else 1
 
 
