@@ -220,6 +220,7 @@ def per_gib(result, cpu, size):
 
 def push_big(bench, server, clients):
     """(figures, digests)."""
+    peers.measure.warm_memory(clients * bench.size)
     result, cpu = bench.load(server, "upload", "--connections", clients, "--size", bench.size, "--repository",
                              bench.prefix + "/big")
     return per_gib(result, cpu, bench.size), result["digests"]
