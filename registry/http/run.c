@@ -3,6 +3,7 @@
 #include "registry/http/server.h"
 
 #include "core/base/err.h"
+#include "core/base/thread.h"
 
 struct loop_thread {
 	struct loci_http_server *server;
@@ -14,6 +15,7 @@ struct loop_thread {
 static void *loop_main(void *arg)
 {
 	struct loop_thread *t = arg;
+	loci__thread_be_prompt();
 	h2o_evloop_t *ev = h2o_evloop_create();
 	loci__server_enter(t->server, t->i, &t->loop, ev);
 	loci__loop_run(&t->loop);

@@ -3,7 +3,6 @@
 
 #include "core/base/err.h"
 
-#include <sched.h>
 #include <stdlib.h>
 
 struct loci__workers {
@@ -37,12 +36,11 @@ static struct loci__job *take(struct loci__workers *w)
 	return j;
 }
 
-/* Hashing takes whole slices of a core: as a batch thread it gives way to a loop that wakes up. */
+/* Hashing takes all of a core that it can get: a loop that wakes up goes first. */
 static void *worker(void *arg)
 {
-	const struct sched_param none = {0};
 	struct loci__job *j;
-	(void)sched_setscheduler(/* this thread */ 0, SCHED_BATCH, &none);
+	loci__thread_give_way();
 	while ((j = take(arg)))
 		j->run(j);
 	return NULL;
