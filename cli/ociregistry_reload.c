@@ -61,7 +61,9 @@ static int apply_tls(const struct loci_invocation *now, struct loci_http_server 
 	return r < 0 ? r : loci_http_server_reload_tls(server, &o, err);
 }
 
-static int apply(const struct loci_invocation *now, const struct served *to, struct loci_error *err)
+/* What can be undone by doing it with the values before. */
+static int apply_values(const struct loci_invocation *now, const struct served *to,
+                        struct loci_error *err)
 {
 	const struct loci_registry_opts o =
 	        loci__ociregistry_registry_opts(now->settings, &now->sink->log);
@@ -70,6 +72,14 @@ static int apply(const struct loci_invocation *now, const struct served *to, str
 		r = loci__ociregistry_rules_set(to->rules, now->settings, err);
 	if (r == 0)
 		r = loci__ociregistry_set_quotas(now->settings, to->rules->store, err);
+	return r;
+}
+
+/* The certificate last: it changes nothing when it fails, and what its files held before is gone.
+ */
+static int apply(const struct loci_invocation *now, const struct served *to, struct loci_error *err)
+{
+	int r = apply_values(now, to, err);
 	return r < 0 ? r : apply_tls(now, to->server, err);
 }
 
@@ -83,13 +93,14 @@ static int reload(const struct loci_invocation *inv, const struct served *to, st
 		return r;
 	r = apply(now, to, err);
 	if (r < 0) /* a part may have taken its share: back to what held */
-		(void)!apply(inv, to, /* err= */ NULL);
+		(void)!apply_values(inv, to, /* err= */ NULL);
 	else
 		r = loci__options_adopt(inv->options, now->options, &how, err);
-	if (r == 0)
-		r = loci__ociregistry_check_tls(inv->settings, inv->log, err);
-	if (r == 0)
+	if (r == 0) {
 		loci__log_set_level(&inv->sink->log, loci__log_level(now->log));
+		/* For its words on the dates: all is in force, whatever the files say by now. */
+		(void)!loci__ociregistry_check_tls(inv->settings, inv->log, /* err= */ NULL);
+	}
 	loci__invocation_free(now);
 	return r;
 }

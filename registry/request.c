@@ -22,7 +22,7 @@ bool loci__rq_takes_parts(const struct loci__rq *rq)
 
 bool loci__rq_must_not_block(const struct loci__rq *rq)
 {
-	const size_t end = offsetof(struct loci_http_request, must_not_block) + sizeof(bool);
+	const size_t end = offsetof(struct loci_http_request, must_not_block) + sizeof(uint64_t);
 	return rq->http->struct_size >= end && rq->http->must_not_block;
 }
 

@@ -44,7 +44,8 @@ struct loci__rs *loci__rs_new(void);
 void loci__rs_count(struct loci__rs *rs, struct loci__metrics *metrics, unsigned end_point);
 /* Drops what it holds, the sink excepted, and starts again with the status. */
 void loci__rs_reset(struct loci__rs *rs, int status);
-/* A literal. */
+/* A value without control characters that lives as long as the response: a literal, or text of the
+ * response that was looked through. */
 void loci__rs_header_ref(struct loci__rs *rs, const char *name, const char *value);
 /* A value with control characters is left out: it came from outside and must not split the head. */
 void loci__rs_header(struct loci__rs *rs, const char *name, const char *fmt, ...) LOCI_PRINTF(3, 4);

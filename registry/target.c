@@ -44,26 +44,22 @@ static int take_byte(struct loci_cursor *c, bool in_path, char *ret, struct loci
 	return 0;
 }
 
-/* Decodes the whole of `in` to *to and moves it behind. The text never grows. Most of it is never
- * encoded: what comes before the next '%' is looked through by a table. */
+/* Decodes the whole of `in` to *to and moves it behind. The text never grows. */
 static int decode(struct loci_slice in, bool in_path, char **to, struct loci_error *err)
 {
 	struct loci_cursor c = loci__cursor(in.p, in.n);
-	while (!loci__cursor_at_end(&c)) {
-		const char *percent = memchr(c.p, '%', loci__cursor_left(&c));
-		size_t n = (size_t)((percent ? percent : c.end) - c.p);
-		if (n && loci__chars_all(c.p, n, LOCI_CHAR_TARGET)) {
-			memcpy(*to, c.p, n);
-			*to += n;
-			c.p += n;
-			continue;
-		}
+	for (;;) {
+		/* most of it: what stands for itself */
+		while (c.p < c.end && *c.p != '%' &&
+		       loci__chars[(unsigned char)*c.p] & LOCI_CHAR_TARGET)
+			*(*to)++ = *c.p++;
+		if (loci__cursor_at_end(&c))
+			return 0;
 		int r = take_byte(&c, in_path, *to, err);
 		if (r < 0)
 			return r;
 		(*to)++;
 	}
-	return 0;
 }
 
 static int check_length(const char *target, struct loci_error *err)

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #define PROMPT_SLICE_NS 300000 /* the usual one is 3 ms */
-#define NICER           5      /* a third of the weight */
 
 int loci__thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct loci_error *err)
 {
@@ -31,19 +30,31 @@ struct attributes {
 	uint64_t runtime, deadline, period;
 };
 
-/* Since Linux 6.12 .runtime is the slice of an ordinary thread; before, it means nothing there. */
-void loci__thread_be_prompt(void)
+/* Since Linux 6.12 .runtime is the slice of an ordinary thread, 0 the usual one; before, it means
+ * nothing there. Threads inherit it, as they do the policy: each says all of what it wants. */
+static void schedule(int policy, uint64_t slice_ns)
 {
 	const struct attributes a = {.size = sizeof(a),
-	                             .policy = SCHED_OTHER,
+	                             .policy = (uint32_t)policy,
 	                             .nice = getpriority(PRIO_PROCESS, 0),
-	                             .runtime = PROMPT_SLICE_NS};
+	                             .runtime = slice_ns};
 	(void)syscall(SYS_sched_setattr, /* this thread */ 0, &a, 0);
+}
+
+/* Whoever gave the process another policy knows why; the main thread still has it. */
+static bool is_ordinary(void)
+{
+	return sched_getscheduler(getpid()) == SCHED_OTHER;
+}
+
+void loci__thread_be_prompt(void)
+{
+	if (is_ordinary())
+		schedule(SCHED_OTHER, PROMPT_SLICE_NS);
 }
 
 void loci__thread_give_way(void)
 {
-	const struct sched_param none = {0};
-	(void)sched_setscheduler(/* this thread */ 0, SCHED_BATCH, &none);
-	(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICER);
+	if (is_ordinary())
+		schedule(SCHED_BATCH, 0);
 }

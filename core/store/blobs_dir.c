@@ -403,7 +403,7 @@ static int dir_session_stat(struct loci_blobs *base, const char *name, uint64_t 
 }
 
 /* The disk works while the rest is still coming, and the sync at the end has little left to wait
- * for. Only begun, never waited for: what goes wrong is for the sync to say. */
+ * for. It waits only when the device's queue is full; what goes wrong is for the sync to say. */
 static void begin_write_back(struct dir_session *s, uint64_t from, uint64_t to)
 {
 	if (s->begun > from)
@@ -421,7 +421,8 @@ static int dir_session_write(struct loci_session *base, uint64_t offset, const v
 	struct dir_session *s = loci__session_of(base);
 	if (loci__pwrite_all(s->fd, p, n, offset) < 0)
 		return session_err(s, "write", err);
-	begin_write_back(s, offset, offset + n);
+	if (base->is_eager)
+		begin_write_back(s, offset, offset + n);
 	return 0;
 }
 

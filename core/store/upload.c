@@ -129,11 +129,13 @@ static int make_session(struct loci_upload *up, int fd, int how, struct loci_err
 		return rc;
 	rc = how ? ops->session_share(sh->blobs, up->name, fd, how, &up->s, err)
 	         : ops->session_new(sh->blobs, up->name, &up->s, err);
-	if (rc < 0)
+	if (rc < 0) {
 		loci__session_count_end(sh->session_count, 0);
-	else
-		loci__session_count_grow(sh->session_count, up->s->size);
-	return rc;
+		return rc;
+	}
+	up->s->is_eager = loci__store_is_durable(up->st);
+	loci__session_count_grow(sh->session_count, up->s->size);
+	return 0;
 }
 
 /* how: enum loci_session_share of the file fd, or 0 for an empty session. */
@@ -191,6 +193,7 @@ static int take(struct loci_upload *up, struct loci_error *err)
 		return no_session(up->id, err);
 	if (rc < 0)
 		return rc;
+	up->s->is_eager = loci__store_is_durable(up->st);
 	up->offset = up->s->size;
 	return loci__upload_hash_resume(up, err);
 }
@@ -298,6 +301,7 @@ int loci_upload_write(struct loci_upload *up, const void *p, size_t n, struct lo
 		return rc;
 	}
 	rc = loci__upload_hash_add(up, p, n, err);
+	up->has_tail |= rc < 0;
 	if (rc < 0)
 		return rc;
 	up->offset += n;

@@ -19,7 +19,7 @@ struct loci_upload {
 	bool from_note;        /* h began with what a note said */
 	bool is_import;        /* no limit holds it up */
 	uint64_t offset;
-	bool has_tail;    /* a failed write left bytes behind .offset */
+	bool has_tail;    /* what failed left bytes behind .offset */
 	uint64_t started; /* seconds since the epoch; 0: not known */
 	int alg;
 	char id[LOCI_UPLOAD_ID_MAX];

@@ -208,6 +208,8 @@ static void *writer_main(void *arg)
 {
 	struct loci__writer *w = arg;
 	unsigned n;
+	loci__thread_be_prompt(); /* many wait for it; whoever needed it first may be a patient one
+	                           */
 	for (;;) {
 		pthread_mutex_lock(&w->lock);
 		struct op *ops = take_batch(w, &n);

@@ -37,9 +37,10 @@ struct loci_http_request {
 	uint64_t body_length;   /* bytes; 0: none; LOCI_BODY_UNKNOWN: chunked */
 	const char *request_id; /* what logs and events call it, or NULL */
 	bool takes_parts;       /* the server sends a response's .parts, too */
-	/* Nothing is done, and the response is NULL, when its handler may wait for the disk: for an
-	 * event loop, that asks again on a thread where waiting is fine. */
-	bool must_not_block;
+	/* 1: nothing is done, and the response is NULL, when its handler may wait for the disk: for
+	 * an event loop, that asks again on a thread where waiting is fine. (Behind what was the
+	 * struct's end: a field in its padding would be there for older callers, too.) */
+	uint64_t must_not_block;
 };
 
 /** Wants the request's body. write and finish may block (hash, disk, sync): call them on a worker.
@@ -137,8 +138,9 @@ LOCI_API void loci_registry_drain(struct loci_registry *r);
 /** Whether the handler of this request may wait for the disk. Cheap; needs no lock. */
 LOCI_API bool loci_registry_may_block(const struct loci_registry *r, const char *method,
                                       const char *target);
-/** Never fails: a failure is a response (NULL only when memory is out). rq is not needed after it
- *  returned. Release with loci_http_response_free. */
+/** Never fails: a failure is a response. NULL: memory is out, or .must_not_block kept it from being
+ *  done: ask again without that where waiting is fine. rq is not needed after it returned. Release
+ * with loci_http_response_free. */
 LOCI_API struct loci_http_response *loci_registry_handle(struct loci_registry *r,
                                                          const struct loci_http_request *rq);
 /** A chunk of the body, in order; rs is the response that the sink came in. On failure rs has

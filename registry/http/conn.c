@@ -223,7 +223,8 @@ void loci__conn_close(struct loci__conn *c, enum loci__conn_end why)
 static bool has_unread(struct loci__conn *c)
 {
 	char byte;
-	return c->in.len || c->stream.ops->pending(&c->stream) ||
+	return c->in.len || c->stream.ops->holds(&c->stream) ||
+	       c->stream.ops->pending(&c->stream) ||
 	       recv(c->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
@@ -384,12 +385,14 @@ static void skip_empty_lines(struct loci__conn *c)
 
 static enum loci__step wait_for_head(struct loci__conn *c)
 {
-	if (!c->in.len && atomic_load(&c->loop->shared->stopping))
+	size_t held = c->stream.ops->holds(&c->stream);
+	bool begun = c->in.len || held;
+	if (!begun && atomic_load(&c->loop->shared->stopping))
 		return LOCI_STEP_CLOSE;
-	loci__conn_timer(c, c->in.len ? LOCI_TIMER_HEAD : LOCI_TIMER_IDLE, false);
+	loci__conn_timer(c, begun ? LOCI_TIMER_HEAD : LOCI_TIMER_IDLE, false);
 	if (!c->in.len)
 		input_free(&c->in);
-	loci__heads_hold(c, c->in.cap);
+	loci__heads_hold(c, c->in.cap + held);
 	return LOCI_STEP_READ;
 }
 

@@ -62,6 +62,12 @@ static bool plain_pending(const struct loci__http_stream *s)
 	return false;
 }
 
+static size_t plain_holds(const struct loci__http_stream *s)
+{
+	(void)s;
+	return 0;
+}
+
 const struct loci__http_stream_ops loci__http_plain_stream = {
         .scheme = "http",
         .read = plain_read,
@@ -70,6 +76,7 @@ const struct loci__http_stream_ops loci__http_plain_stream = {
         .end = plain_end,
         .taken = plain_taken,
         .pending = plain_pending,
+        .holds = plain_holds,
 };
 
 /* --- which of both --- */

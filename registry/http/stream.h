@@ -46,6 +46,9 @@ struct loci__http_stream_ops {
 	uint64_t (*taken)(const struct loci__http_stream *s, uint64_t written);
 	/* Bytes, or the end, that poll cannot see wait in the stream itself. */
 	bool (*pending)(const struct loci__http_stream *s);
+	/* Bytes of memory that hold the beginning of something whose rest has not come; 0: nothing.
+	 */
+	size_t (*holds)(const struct loci__http_stream *s);
 };
 
 /* What the last call waits for when it is not what it looks like: TLS has messages of its own. */

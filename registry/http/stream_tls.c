@@ -41,9 +41,6 @@ struct loci__tls_stream {
 	int sys_errno;       /* of the socket */
 	int over;            /* reading: 0 goes on, -1 the client's end, else an errno */
 	bool dry;            /* in this call the socket was seen empty */
-	bool full;           /* in this call it was seen full */
-	bool more;           /* MSG_MORE */
-	bool held_up;        /* the last write left a record waiting */
 	bool failed;         /* nothing more may be asked of OpenSSL */
 	bool at_end;         /* of the socket */
 	unsigned char first; /* byte that the client sent */
@@ -364,6 +361,12 @@ static bool tls_pending(const struct loci__http_stream *s)
 	return s->tls->over || s->turn == LOCI_TURN_WRITE;
 }
 
+/* A record that is not whole: OpenSSL keeps its buffer for it. */
+static size_t tls_holds(const struct loci__http_stream *s)
+{
+	return !s->tls->failed && SSL_has_pending(s->tls->ssl) ? LOCI_HTTP_SCRATCH : 0;
+}
+
 static const struct loci__http_stream_ops tls_stream = {
         .scheme = "https",
         .read = tls_read,
@@ -372,6 +375,7 @@ static const struct loci__http_stream_ops tls_stream = {
         .end = tls_end,
         .taken = tls_taken,
         .pending = tls_pending,
+        .holds = tls_holds,
 };
 
 /* --- the handshake --- */

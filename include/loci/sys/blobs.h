@@ -25,6 +25,7 @@ struct loci_session {
 	struct loci_blobs *blobs;
 	uint64_t size; /* bytes it had when it was taken */
 	bool sealed;   /* its bytes already stand under a digest: only publish may follow */
+	bool is_eager; /* it will be synced: the disk may begin while it is written */
 };
 
 /** How a session can have a file's bytes without copying them. */

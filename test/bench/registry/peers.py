@@ -104,7 +104,8 @@ class Ours(Peer):
 
 
 class DockerRegistry(Peer):
-    """Debian's, with its file system driver: it syncs each file it writes, as strace shows, but no directory."""
+    """Debian's, as its own configuration has it: the file system driver, descriptors of blobs kept in memory. It syncs
+    each file it writes, as strace shows, but no directory."""
     name = DOCKER
 
     def command(self, store, port, certificate, options):
@@ -112,7 +113,8 @@ class DockerRegistry(Peer):
         if certificate:
             http["tls"] = {"certificate": certificate[0], "key": certificate[1], "minimumtls": "tls1.2"}
         config = {"version": "0.1", "log": {"level": "error", "accesslog": {"disabled": True}},
-                  "storage": {"filesystem": {"rootdirectory": store}}, "http": http}
+                  "storage": {"filesystem": {"rootdirectory": store}, "cache": {"blobdescriptor": "inmemory"}},
+                  "http": http}
         with open(store + ".yml", "w") as f:
             json.dump(config, f)  # JSON is YAML
         return ["docker-registry", "serve", store + ".yml"]
