@@ -253,7 +253,7 @@ static int only_on(const char *text, struct loci_buf *ret, struct loci_error *er
 static const struct loci_alias rows[] = {
         KEY("http.addr", "http.listen"),
         ADDS("http.debug.addr", "http.listen",
-             .why = "/metrics is served there, and all the rest, too"),
+             .why = "/metrics is served there, and all the rest, too; by HTTPS with a certificate"),
         KEY("http.draintimeout", "http.drain-timeout", .convert = to_duration),
         KEY("http.tls.certificate", "http.tls.certificate"),
         KEY("http.tls.key", "http.tls.key"),

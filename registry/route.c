@@ -91,7 +91,9 @@ static bool match_parts(struct loci_slice *pattern, struct loci_slice *path,
 	return true;
 }
 
-#define PREFIX "/v2/<name>"
+#define VERSION "/v2/"
+#define PREFIX  VERSION "<name>"
+#define LEN(s)  (sizeof(s) - 1) /* of a literal */
 
 /* path is behind "/v2/", and so is rest behind <name>. */
 static bool match_named(struct loci_slice rest, struct loci_slice path, struct loci__match *ret)
@@ -105,16 +107,16 @@ static bool match_named(struct loci_slice rest, struct loci_slice path, struct l
 static bool match_pattern(const char *pattern, struct loci_slice path, bool in_v2,
                           struct loci__match *ret)
 {
-	const size_t version_n = sizeof("/v2/") - 1, prefix_n = sizeof(PREFIX) - 1;
-	if (strncmp(pattern, PREFIX, prefix_n) != 0)
+	if (strncmp(pattern, PREFIX, LEN(PREFIX)) != 0)
 		return loci__slice_is(path, pattern);
-	return in_v2 && match_named(loci__slice(pattern + prefix_n, strlen(pattern) - prefix_n),
-	                            loci__slice(path.p + version_n, path.n - version_n), ret);
+	return in_v2 &&
+	       match_named(loci__slice(pattern + LEN(PREFIX), strlen(pattern) - LEN(PREFIX)),
+	                   loci__slice(path.p + LEN(VERSION), path.n - LEN(VERSION)), ret);
 }
 
 bool loci__route_match(struct loci_slice path, struct loci__match *ret)
 {
-	const bool in_v2 = path.n >= 4 && memcmp(path.p, "/v2/", 4) == 0;
+	const bool in_v2 = path.n >= LEN(VERSION) && memcmp(path.p, VERSION, LEN(VERSION)) == 0;
 	const char *tried = "";
 	for (const struct loci__route *row = loci__routes; row->method; row++) {
 		if (row->pattern == tried || strcmp(row->pattern, tried) == 0)

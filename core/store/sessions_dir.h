@@ -25,9 +25,8 @@ struct dir_blobs {
 struct dir_session {
 	struct loci_session base;
 	int fd;
-	int note_fd; /* -1: not opened yet */
-	uint64_t
-	        begun; /* of the bytes written here, the first that the disk was not told to take */
+	int note_fd;    /* -1: not opened yet */
+	uint64_t begun; /* first of the bytes written here that the disk was not told to take */
 	bool published; /* by a rename: the session is gone */
 	bool spoilt;    /* a sync failed: what the disk has of it is not known */
 	char name[LOCI_SESSION_NAME_MAX];

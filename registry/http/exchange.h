@@ -43,8 +43,8 @@ struct loci__body {
 
 /* The way of a response out. */
 struct loci__reply {
-	struct loci_buf
-	        head;     /* with a small body behind it; in the loop's memory until it blocks */
+	/* With a small body behind it; in the loop's memory until it blocks. */
+	struct loci_buf head;
 	size_t head_left; /* bytes of the head alone that are not sent */
 	struct iovec iov[2];
 	int n_iov;

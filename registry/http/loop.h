@@ -112,9 +112,9 @@ struct loci__http_loop {
 	char wire[LOCI_HTTP_WIRE];       /* of one write by TLS */
 };
 
-/* access.c: the line about records that were left out, if any; its timer. */
-/* Whether one more line about a refusal may be logged in this second. */
+/* access.c: whether one more line about a refusal may be logged in this second. */
 bool loci__refusals_have_line(struct loci__http_loop *l);
+/* The line about records that were left out, if any; its timer. */
 void loci__refusals_tell(struct loci__http_loop *l);
 void loci__refusals_on_second(h2o_timeout_entry_t *entry);
 

@@ -74,7 +74,7 @@ def _scale(bottom):
 
 
 def _legend(about):
-    yield _text(16, 22, "ociregistry against docker-registry 2.8: how many times better", size=15, weight="bold")
+    yield _text(16, 22, "ociregistry against docker-registry: how many times better", size=15, weight="bold")
     x = 16
     for colour, said in ((WALL, "rate"), (CPU, "CPU of the server for the same work"), (OTHER, "memory, latency, start"),
                          (GOAL, "goal")):
@@ -91,7 +91,7 @@ def svg(results, about):
         lines += _bar(results, y, title, row, figure, ratio)
         y += LINE
     height = y + BOTTOM
-    foot = "median of rounds: %(rounds)d, %(date)s, %(cores)d cores of %(cpu)s, Linux %(kernel)s" % about
+    foot = "medians of at most %(rounds)d rounds, %(date)s, %(cores)d cores of %(cpu)s, Linux %(kernel)s" % about
     return "\n".join([
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" style="%s" role="img">' % (
             width, height, width, height, STYLE),
