@@ -39,6 +39,10 @@ class TlsSocket:
             except ssl.SSLWantReadError:
                 self.flush()
                 self._take()
+            except ssl.SSLError as e:  # by its own class only in newer releases of Python
+                if e.reason == "UNEXPECTED_EOF_WHILE_READING":
+                    raise ssl.SSLEOFError(*e.args) from e
+                raise
 
     def flush(self):
         if self.outgoing.pending:
