@@ -2,6 +2,7 @@
 """`ociregistry repo ls|stats|rm` and quotas, as operators and clients see them, beside the running server."""
 
 import json
+import itertools
 import os
 import signal
 import subprocess
@@ -106,8 +107,12 @@ class Quotas(unittest.TestCase):
                 registry.push_blob("team/tool", b"z" * 41)
                 write("10B")
                 registry.process.send_signal(signal.SIGHUP)
-                until("the smaller quota holds", lambda: registry.ask(
-                    "POST", "/v2/team/tool/blobs/uploads/?digest=" + digest_of(b"n"), b"n").status == 403)
+
+                def is_smaller(tries=itertools.count()):
+                    more = b"%d" % next(tries)  # what is there already needs no room
+                    answer = registry.ask("POST", "/v2/team/tool/blobs/uploads/?digest=" + digest_of(more), more)
+                    return answer.status == 403 and "quota of 'team': 10 bytes allowed" in answer.body.decode()
+                until("the smaller quota holds", is_smaller)
                 registry.blob("team/tool", digest_of(b"z" * 41))
 
 
