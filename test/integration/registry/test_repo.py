@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ociregistry repo ls|stats|rm` and quotas, as operators and clients see them, beside the running server."""
 
-import json
 import itertools
+import json
 import os
 import signal
 import subprocess
