@@ -241,10 +241,14 @@ class TestCase(unittest.TestCase):
 
     @classmethod
     def stop(cls):
-        if cls.server.process.poll() is None:
-            cls.server.get("/gate/open")
-            cls.server.terminate()
-        code = cls.server.wait()
+        try:
+            if cls.server.process.poll() is None:
+                cls.server.get("/gate/open")
+                cls.server.terminate()
+            code = cls.server.wait()
+        except BaseException:
+            cls.server.process.kill()  # else whoever waits for its output waits for ever
+            raise
         assert code == 0, "exit status %r" % code
         left = cls.server.left
         assert left["responses"] == left["sinks"] == left["wrong_thread"] == "0", left
