@@ -14,7 +14,7 @@ struct loci_ociregistry_settings {
 	/* http */
 	struct loci_string_list listen;
 	bool access_log, metrics;
-	unsigned loops, workers, max_connections;
+	unsigned loops, workers, carriers, max_connections;
 	uint64_t idle_ms, head_ms, body_ms, write_ms, drain_ms;
 	uint64_t min_body_rate, min_write_rate, rate_grace_ms;
 	uint64_t max_head, max_head_memory;

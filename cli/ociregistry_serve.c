@@ -83,6 +83,7 @@ static int make_server(const struct loci_invocation *inv, struct loci_registry *
 	        .n_listen = n_listen,
 	        .loops = s->loops,
 	        .workers = s->workers,
+	        .carriers = s->carriers,
 	        .max_connections = s->max_connections,
 	        .idle_ms = s->idle_ms,
 	        .head_ms = s->head_ms,

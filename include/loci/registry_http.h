@@ -24,7 +24,7 @@ struct loci_http_server_opts {
 	const char *const *listen; /* none: for a server that is attached (registry_h2o.h) */
 	size_t n_listen;
 	unsigned loops;   /* 0: one per core */
-	unsigned workers; /* most threads for hash, disk and commit; 0: 8 per core, at least 16 */
+	unsigned workers; /* most threads that wait for the disk; 0: 8 per core, at least 16 */
 	unsigned max_connections; /* 0: from the limit on open files */
 	uint64_t idle_ms;         /* between requests; 0: 60 000 */
 	uint64_t head_ms;         /* for a whole request head; 0: 10 000 */
@@ -51,6 +51,8 @@ struct loci_http_server_opts {
 	 * a TLS version that has none here: AES-128-GCM, AES-256-GCM, ChaCha20-Poly1305. */
 	const char *const *tls_ciphers;
 	size_t n_tls_ciphers;
+	unsigned carriers; /* most threads that receive, hash and write the bodies of uploads; 0:
+	                      one per core */
 };
 
 struct loci_http_certificate {

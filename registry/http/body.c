@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A body on its way into a sink. The socket is read straight into one buffer while a worker hashes
- * and writes the other; when both are full nobody reads, and TCP tells the client to wait. So an
- * upload costs two buffers, whatever its size.
+ * A body on its way into a sink. A short one is read by the loop and written by a worker. A longer
+ * one is a carrier's, which reads from the socket itself, hashes and writes, for as long as
+ * something is there: the bytes stay in one core's cache, and the loop is free for those who ask.
+ * When the socket stays empty, or others should have their turn, the connection goes back to the
+ * loop. A socket that nobody reads is full, and TCP tells the client to wait: so an upload costs
+ * one buffer, whatever its size. What waits for the disk at the end is a worker's again.
  */
 #include "registry/http/steps.h"
 
@@ -10,7 +13,16 @@
 #include "core/base/clock.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <sched.h>
 #include <string.h>
+
+#define BODY_BUFFER (256 * 1024)      /* bytes; fits into a core's cache */
+#define SHORT_BODY  (64 * 1024)       /* bytes: the loop reads it, in one go */
+#define TURN        (8 * 1024 * 1024) /* bytes that a carrier moves, then others have their turn */
+#define WAIT_MS     2                 /* of a carrier for its client */
+#define WORTH       (32 * 1024)       /* bytes that came since the last wait: another may pay */
+#define LATELY_MS   20                /* whoever asked since then may ask again */
 
 #define INTERIM "HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -20,15 +32,13 @@ void loci__body_init(struct loci__exchange *ex)
 	b->is_chunked = ex->head.body_length == LOCI_BODY_UNKNOWN;
 	b->left = b->is_chunked ? 0 : ex->head.body_length;
 	b->ended = !b->is_chunked && !b->left;
-	b->cap = b->is_chunked || b->left > LOCI_HTTP_BODY_BUFFER ? LOCI_HTTP_BODY_BUFFER
-	                                                          : (size_t)b->left;
+	b->cap = b->is_chunked || b->left > BODY_BUFFER ? BODY_BUFFER : (size_t)b->left;
 	b->interim = ex->head.expects_continue ? INTERIM : NULL;
 }
 
 void loci__body_done(struct loci__body *b)
 {
-	free(b->buf[0]);
-	free(b->buf[1]);
+	free(b->buf);
 }
 
 bool loci__body_discard(struct loci__conn *c, struct loci__body *b)
@@ -51,7 +61,7 @@ bool loci__body_discard(struct loci__conn *c, struct loci__body *b)
 	return b->ended;
 }
 
-/* --- filling --- */
+/* --- filling: by whoever has the connection, loop or carrier --- */
 
 /* Bytes as they came, from those already read or from the socket. */
 static ssize_t fetch_raw(struct loci__conn *c, char *p, size_t n)
@@ -66,7 +76,10 @@ static ssize_t fetch_raw(struct loci__conn *c, char *p, size_t n)
 		errno = EAGAIN;
 		return -1;
 	}
-	return loci__conn_read(c, p, n);
+	ssize_t got = loci__conn_take(c, p, n);
+	if (got > 0)
+		c->ex->body.uncounted += (size_t)got;
+	return got;
 }
 
 /* What was read behind the body's end is the start of the next request. */
@@ -89,18 +102,17 @@ static bool push_back(struct loci__conn *c, const char *p, size_t n)
 	return true;
 }
 
-enum fetched { FETCHED_SOME, FETCHED_NONE, FETCHED_GONE, FETCHED_BAD, FETCHED_SLOWLY };
-
-static enum fetched take_chunked(struct loci__conn *c, struct loci__body *b, char *p, size_t n)
+static enum loci__fetched take_chunked(struct loci__conn *c, struct loci__body *b, char *p,
+                                       size_t n)
 {
 	size_t data, used;
 	int rc = loci__chunked_decode(&b->chunked, p, n, &data, &used);
 	b->fill_n += data;
 	b->received += data;
 	if (rc < 0)
-		return FETCHED_BAD;
+		return LOCI_FETCHED_BAD;
 	b->ended = rc == 1;
-	return push_back(c, p + used, n - used) ? FETCHED_SOME : FETCHED_GONE;
+	return push_back(c, p + used, n - used) ? LOCI_FETCHED_SOME : LOCI_FETCHED_GONE;
 }
 
 /* n bytes more came. The clock is asked only when they had to be waited for. */
@@ -117,29 +129,102 @@ static bool moved_too_slowly(struct loci__conn *c, struct loci__body *b, size_t 
 	       loci__pace_close(&b->pace, rule, now, b->raw);
 }
 
-static enum fetched fetch(struct loci__conn *c, struct loci__body *b)
+/* Once; up to max bytes. */
+static enum loci__fetched fetch(struct loci__conn *c, struct loci__body *b, size_t max)
 {
-	char **buf = &b->buf[b->filling];
-	if (!*buf)
-		*buf = malloc(b->cap);
-	if (!*buf)
-		return FETCHED_GONE;
-	size_t want = b->cap - b->fill_n;
+	if (!b->buf && !(b->buf = malloc(b->cap)))
+		return LOCI_FETCHED_GONE;
+	size_t want = b->cap - b->fill_n < max ? b->cap - b->fill_n : max;
 	if (!b->is_chunked && b->left < want)
 		want = (size_t)b->left;
-	char *p = *buf + b->fill_n;
+	char *p = b->buf + b->fill_n;
 	ssize_t n = fetch_raw(c, p, want);
 	if (n <= 0)
-		return n < 0 && errno == EAGAIN ? FETCHED_NONE : FETCHED_GONE;
+		return n < 0 && errno == EAGAIN ? LOCI_FETCHED_NONE : LOCI_FETCHED_GONE;
 	if (moved_too_slowly(c, b, (size_t)n))
-		return FETCHED_SLOWLY;
+		return LOCI_FETCHED_SLOWLY;
 	if (b->is_chunked)
 		return take_chunked(c, b, p, (size_t)n);
 	b->fill_n += (size_t)n;
 	b->received += (size_t)n;
 	b->left -= (size_t)n;
 	b->ended = !b->left;
-	return FETCHED_SOME;
+	return LOCI_FETCHED_SOME;
+}
+
+/* --- into the sink --- */
+
+static void write_out(struct loci__exchange *ex)
+{
+	struct loci__body *b = &ex->body;
+	size_t n = b->fill_n;
+	b->fill_n = 0;
+	ex->failed = n && loci_http_sink_write(ex->sink, b->buf, n, ex->rs) < 0;
+}
+
+void loci__body_put(struct loci__exchange *ex)
+{
+	write_out(ex);
+	if (ex->failed || !ex->body.ended)
+		return;
+	loci_http_sink_finish(loci__steal_ptr(&ex->sink), ex->rs);
+	ex->finished = true;
+}
+
+/* The socket is empty: whether something came a little later. Most clients send while their last
+ * bytes are being hashed, and to wait here for the next ones costs less than the way back to the
+ * loop and here again; one that sends little at a time, or would keep the thread from others, does
+ * not get it. */
+static bool wait_a_little(struct loci__conn *c, struct loci__body *b)
+{
+	struct loci__workers *carriers = c->loop->shared->carriers;
+	struct pollfd fd = {.fd = c->stream.fd, .events = POLLIN};
+	loci__pace_wait(&b->pace, loci__clock_ms());
+	if (b->raw < b->worth_at || !loci__workers_may_wait(carriers))
+		return false;
+	b->worth_at = b->raw + WORTH;
+	int n = poll(&fd, 1, WAIT_MS);
+	loci__workers_waited(carriers);
+	return n > 0;
+}
+
+/* Fills the buffer as far as the socket gives; true when more may be there. */
+static bool fill(struct loci__conn *c, struct loci__body *b)
+{
+	b->fetched = LOCI_FETCHED_SOME;
+	while (b->fetched == LOCI_FETCHED_SOME && !b->ended && b->fill_n < b->cap)
+		b->fetched = fetch(c, b, b->cap);
+	return b->fetched == LOCI_FETCHED_SOME;
+}
+
+/* Most kernels let a loop that wakes up wait for the next tick when the core is taken. Only while
+ * somebody asks: beside other programs that want the core it costs a carrier a good deal. */
+static void let_loops_run(const struct loci__http_shared *s)
+{
+	uint64_t asked = atomic_load_explicit(&s->asked_ms, memory_order_relaxed);
+	if (loci__clock_ms() - asked <= LATELY_MS)
+		sched_yield();
+}
+
+void loci__body_carry(struct loci__exchange *ex)
+{
+	struct loci__conn *c = ex->conn;
+	struct loci__body *b = &ex->body;
+	uint64_t end = b->raw + TURN;
+	bool more = true;
+	c->readable = true; /* on the way here more may have come */
+	while (more && b->raw < end) {
+		more = fill(c, b);
+		if (b->fetched == LOCI_FETCHED_SLOWLY || b->fetched == LOCI_FETCHED_BAD)
+			return;
+		bool is_dry = b->fetched == LOCI_FETCHED_NONE && !b->fill_n;
+		write_out(ex);
+		if (ex->failed || b->ended || b->fetched == LOCI_FETCHED_GONE)
+			return;
+		let_loops_run(c->loop->shared);
+		/* While that was written, more may have come. */
+		c->readable = more = !is_dry || wait_a_little(c, b);
+	}
 }
 
 /* --- the step --- */
@@ -171,54 +256,85 @@ static enum loci__step wait_for_more(struct loci__conn *c, struct loci__body *b)
 	return LOCI_STEP_READ;
 }
 
-/* The client went in the middle: what it sent before goes to the sink, so that an upload can go on
- * from there. */
-static enum loci__step step_gone(struct loci__exchange *ex)
-{
-	ex->body.gone = true;
-	if (ex->busy)
-		return LOCI_STEP_JOB;
-	if (!ex->body.fill_n)
-		return LOCI_STEP_CLOSE;
-	loci__exchange_feed(ex);
-	return LOCI_STEP_JOB;
-}
-
 static enum loci__step refuse(struct loci__conn *c, int status, const char *reason)
 {
 	loci__step_refuse(c, status, reason);
 	return LOCI_STEP_AGAIN;
 }
 
+static enum loci__step carry(struct loci__exchange *ex)
+{
+	loci__exchange_carry(ex);
+	return LOCI_STEP_JOB;
+}
+
+static enum loci__step put(struct loci__exchange *ex)
+{
+	loci__exchange_put(ex);
+	return LOCI_STEP_JOB;
+}
+
+/* The sink is given up before the client hears of it, so that it finds its session free. */
+static enum loci__step failed(struct loci__conn *c)
+{
+	if (!c->ex->sink)
+		return loci__step_respond(c);
+	loci__exchange_abort_sink(c->ex);
+	return LOCI_STEP_JOB;
+}
+
+/* How many bytes the loop reads itself: all of a short body, and the beginning of one whose length
+ * nobody knows. */
+static size_t loops_share(const struct loci__body *b)
+{
+	if (b->is_chunked)
+		return b->raw < SHORT_BODY ? SHORT_BODY - (size_t)b->raw : 0;
+	return b->received + b->left <= SHORT_BODY ? (size_t)b->left : 0;
+}
+
+static void count_in(struct loci__conn *c)
+{
+	loci__count(c->loop->counters, LOCI_COUNT_bytes_in, c->ex->body.uncounted);
+	c->ex->body.uncounted = 0;
+}
+
+static enum loci__step read_more(struct loci__conn *c)
+{
+	struct loci__body *b = &c->ex->body;
+	size_t share = loops_share(b);
+	if (!share) /* a carrier's, as soon as there is something */
+		return c->in.len || c->readable ? carry(c->ex) : wait_for_more(c, b);
+	b->fetched = fetch(c, b, share);
+	count_in(c);
+	return b->fetched == LOCI_FETCHED_NONE ? wait_for_more(c, b) : LOCI_STEP_AGAIN;
+}
+
 enum loci__step loci__step_body(struct loci__conn *c)
 {
 	struct loci__exchange *ex = c->ex;
 	struct loci__body *b = &ex->body;
-	if (!ex->busy && (ex->failed || ex->finished))
+	if (ex->busy)
+		return LOCI_STEP_JOB;
+	count_in(c);
+	if (c->end) /* it was cut while a carrier had it */
+		return LOCI_STEP_CLOSE;
+	if (ex->failed)
+		return failed(c);
+	if (ex->finished)
 		return loci__step_respond(c);
-	if (b->gone)
-		return step_gone(ex);
 	if (b->interim)
 		return send_interim(c, b);
-	if (!b->ended && b->fill_n < b->cap) {
-		switch (fetch(c, b)) {
-		case FETCHED_GONE: return step_gone(ex);
-		case FETCHED_SLOWLY:
-			loci__count(c->loop->counters, LOCI_COUNT_cut_body_rate, 1);
-			return refuse(c, 408, "the request body comes too slowly");
-		case FETCHED_BAD: return refuse(c, 400, b->chunked.reason);
-		case FETCHED_SOME: break;
-		case FETCHED_NONE:
-			if (ex->busy || !b->fill_n)
-				return wait_for_more(c, b);
-		}
-		/* While there is room and more may be there, more goes into one job. */
-		if (!b->ended && b->fill_n < b->cap && (c->in.len || c->readable))
-			return LOCI_STEP_AGAIN;
+	switch (b->fetched) {
+	case LOCI_FETCHED_SLOWLY:
+		loci__count(c->loop->counters, LOCI_COUNT_cut_body_rate, 1);
+		return refuse(c, 408, "the request body comes too slowly");
+	case LOCI_FETCHED_BAD: return refuse(c, 400, b->chunked.reason);
+	case LOCI_FETCHED_GONE:
+		/* In the middle: what it sent before goes to the sink, so that an upload can go on
+		 * from there. */
+		return b->fill_n ? put(ex) : LOCI_STEP_CLOSE;
+	case LOCI_FETCHED_SOME:
+	case LOCI_FETCHED_NONE: break;
 	}
-	if (!ex->busy && (b->fill_n || b->ended)) {
-		loci__exchange_feed(ex);
-		return LOCI_STEP_AGAIN;
-	}
-	return b->ended || b->fill_n == b->cap ? LOCI_STEP_JOB : wait_for_more(c, b);
+	return b->ended ? put(ex) : read_more(c);
 }

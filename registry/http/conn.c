@@ -95,13 +95,19 @@ static bool input_settle(struct loci__input *in)
 	return true;
 }
 
-ssize_t loci__conn_read(struct loci__conn *c, void *p, size_t n)
+ssize_t loci__conn_take(struct loci__conn *c, void *p, size_t n)
 {
 	ssize_t got = c->stream.ops->read(&c->stream, p, n);
 	/* A short read empties the socket: the loop says when there is more. At the end of the
 	 * stream it says so too, so nothing is lost. */
 	if (got < (ssize_t)n)
 		c->readable = c->stream.ops->pending(&c->stream);
+	return got;
+}
+
+static ssize_t conn_read(struct loci__conn *c, void *p, size_t n)
+{
+	ssize_t got = loci__conn_take(c, p, n);
 	if (got > 0)
 		loci__count(c->loop->counters, LOCI_COUNT_bytes_in, (uint64_t)got);
 	return got;
@@ -200,6 +206,11 @@ static const struct {
 void loci__conn_close(struct loci__conn *c, enum loci__conn_end why)
 {
 	struct loci__http_loop *l = c->loop;
+	if (c->ex && c->ex->carrying) { /* its carrier finds the end, and comes back */
+		c->end = why;
+		shutdown(c->stream.fd, SHUT_RDWR);
+		return;
+	}
 	if (ends[why].counter != LOCI_COUNTERS_)
 		loci__count(l->counters, ends[why].counter, 1);
 	loci__conn_timer(c, LOCI_TIMER_NONE, false);
@@ -408,7 +419,7 @@ static enum loci__step read_head(struct loci__conn *c)
 	char *p = in->len ? loci__input_reserve(in, READ_MIN) : in->p;
 	if (!p)
 		return LOCI_STEP_CLOSE;
-	ssize_t n = loci__conn_read(c, p, in->cap ? in->cap - in->off - in->len : READ_MIN);
+	ssize_t n = conn_read(c, p, in->cap ? in->cap - in->off - in->len : READ_MIN);
 	if (n > 0)
 		in->len += (size_t)n;
 	return n > 0 || (n < 0 && errno == EAGAIN) ? LOCI_STEP_AGAIN : LOCI_STEP_CLOSE;
@@ -451,7 +462,7 @@ static enum loci__step step_drain(struct loci__conn *c)
 	while (c->discard) {
 		size_t want =
 		        c->discard < LOCI_HTTP_SCRATCH ? (size_t)c->discard : LOCI_HTTP_SCRATCH;
-		ssize_t n = c->readable ? loci__conn_read(c, c->loop->scratch, want) : -1;
+		ssize_t n = c->readable ? conn_read(c, c->loop->scratch, want) : -1;
 		if (n < 0 && (!c->readable || errno == EAGAIN)) {
 			loci__conn_timer(c, LOCI_TIMER_BODY, false);
 			return LOCI_STEP_READ;
@@ -470,7 +481,7 @@ static enum loci__step step_linger(struct loci__conn *c)
 	for (size_t run = 0; run < LINGER_RUN; run += LOCI_HTTP_SCRATCH) {
 		if (!c->readable)
 			return LOCI_STEP_READ;
-		ssize_t n = loci__conn_read(c, c->loop->scratch, LOCI_HTTP_SCRATCH);
+		ssize_t n = conn_read(c, c->loop->scratch, LOCI_HTTP_SCRATCH);
 		if (n == 0 || (n < 0 && errno != EAGAIN))
 			return LOCI_STEP_CLOSE;
 		c->discard += n > 0 ? (uint64_t)n : 0;
@@ -503,6 +514,15 @@ static void on_writable(h2o_socket_t *sock, const char *err)
 	loci__conn_pump(sock->data);
 }
 
+/* Beside a job it stays armed until there is something: most clients wait for the answer, and the
+ * two epoll_ctl are saved. Not beside one that reads itself. */
+static void wait_for_job(struct loci__conn *c)
+{
+	if (h2o_socket_is_reading(c->sock) && (c->ex->carrying || c->readable))
+		h2o_socket_read_stop(c->sock);
+	loci__conn_timer(c, LOCI_TIMER_NONE, false);
+}
+
 void loci__conn_pump(struct loci__conn *c)
 {
 	enum loci__step want = LOCI_STEP_AGAIN;
@@ -512,21 +532,20 @@ void loci__conn_pump(struct loci__conn *c)
 		loci__conn_close(c, c->end ? c->end : c->ex ? LOCI_END_LOST : LOCI_END_DONE);
 		return;
 	}
+	if (want == LOCI_STEP_JOB) {
+		wait_for_job(c);
+		return;
+	}
 	if (c->stream.turn && (want == LOCI_STEP_READ || want == LOCI_STEP_WRITE))
 		want = c->stream.turn == LOCI_TURN_READ ? LOCI_STEP_READ : LOCI_STEP_WRITE;
 	if (want == LOCI_STEP_READ && !h2o_socket_is_reading(c->sock))
 		h2o_socket_read_start(c->sock, on_readable);
-	/* Beside a job it stays armed until there is something: most clients wait for the answer,
-	 * and the two epoll_ctl are saved. */
-	if (want != LOCI_STEP_READ && h2o_socket_is_reading(c->sock) &&
-	    (want != LOCI_STEP_JOB || c->readable))
+	if (want != LOCI_STEP_READ && h2o_socket_is_reading(c->sock))
 		h2o_socket_read_stop(c->sock);
 	/* Out of steps: notify_write comes back after the next poll, or when a client that sends
 	 * requests without reading responses reads some. */
 	if (want == LOCI_STEP_AGAIN)
 		loci__conn_timer(c, LOCI_TIMER_WRITE, true);
-	if (want == LOCI_STEP_JOB)
-		loci__conn_timer(c, LOCI_TIMER_NONE, false);
 	if ((want == LOCI_STEP_WRITE || want == LOCI_STEP_AGAIN) && !h2o_socket_is_writing(c->sock))
 		h2o_socket_notify_write(c->sock, on_writable);
 }

@@ -95,8 +95,8 @@ void loci__conn_on_timer(h2o_timeout_entry_t *entry);
 /* For the steps: one timer, started anew when the kind changes or restart is set. */
 void loci__conn_timer(struct loci__conn *c, enum loci__timer kind, bool restart);
 /* Up to n bytes from the socket: > 0, 0 the client's end, -1 with errno EAGAIN or worse. Keeps
- * .readable. */
-ssize_t loci__conn_read(struct loci__conn *c, void *p, size_t n);
+ * .readable. The loop's numbers do not hear of them, so that a carrier may call it. */
+ssize_t loci__conn_take(struct loci__conn *c, void *p, size_t n);
 /* Bytes written, or -1 with errno. */
 ssize_t loci__conn_write(struct loci__conn *c, const struct iovec *iov, int n, bool more);
 ssize_t loci__conn_send_file(struct loci__conn *c, int file_fd, uint64_t off, size_t n);

@@ -44,6 +44,14 @@ static void give_memory(struct loci__http_loop *l, struct loci__exchange *ex)
 		l->spare = ex;
 }
 
+/* The loops share the time, so it is written only when it is another one. */
+static void note_request(struct loci__http_loop *l, uint64_t now_ms)
+{
+	loci__count(l->counters, LOCI_COUNT_requests, 1);
+	if (atomic_load_explicit(&l->shared->asked_ms, memory_order_relaxed) != now_ms)
+		atomic_store_explicit(&l->shared->asked_ms, now_ms, memory_order_relaxed);
+}
+
 struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head, size_t n)
 {
 	struct loci__exchange *ex = take_memory(c->loop, n);
@@ -53,7 +61,7 @@ struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head
 	ex->conn = c;
 	ex->started_us = loci__clock_us();
 	memcpy(ex->peer, c->peer, sizeof(ex->peer));
-	loci__count(c->loop->counters, LOCI_COUNT_requests, 1);
+	note_request(c->loop, ex->started_us / 1000);
 	if (n) {
 		memcpy(ex->head_bytes, head, n);
 		ex->head_bytes[n] = '\0';
@@ -89,14 +97,20 @@ static void run_job(struct loci__job *j)
 	loci__loop_send(ex->loop, &ex->done);
 }
 
-static void submit(struct loci__exchange *ex, void (*work)(struct loci__exchange *ex))
+static void submit_to(struct loci__workers *w, struct loci__exchange *ex,
+                      void (*work)(struct loci__exchange *ex))
 {
 	ex->busy = true;
 	ex->work = work;
 	ex->job.run = run_job;
 	memset(&ex->done, 0, sizeof(ex->done));
 	ex->loop->n_jobs++;
-	loci__workers_submit(ex->loop->shared->workers, &ex->job);
+	loci__workers_submit(w, &ex->job);
+}
+
+static void submit(struct loci__exchange *ex, void (*work)(struct loci__exchange *ex))
+{
+	submit_to(ex->loop->shared->workers, ex, work);
 }
 
 static void note_end_point(struct loci__exchange *ex)
@@ -108,7 +122,7 @@ static void note_end_point(struct loci__exchange *ex)
 void loci__exchange_job_done(struct loci__exchange *ex)
 {
 	struct loci__http_loop *l = ex->loop;
-	ex->busy = false;
+	ex->busy = ex->carrying = false;
 	l->n_jobs--;
 	note_end_point(ex);
 	if (ex->conn)
@@ -147,27 +161,15 @@ void loci__exchange_abort_sink(struct loci__exchange *ex)
 	submit(ex, abort_sink);
 }
 
-/* A failed write aborts at once, so that the client finds its session free when it hears of it. */
-static void feed(struct loci__exchange *ex)
+void loci__exchange_carry(struct loci__exchange *ex)
 {
-	if (ex->chunk_n && loci_http_sink_write(ex->sink, ex->chunk, ex->chunk_n, ex->rs) < 0) {
-		ex->failed = true;
-		abort_sink(ex);
-	} else if (ex->last) {
-		loci_http_sink_finish(loci__steal_ptr(&ex->sink), ex->rs);
-		ex->finished = true;
-	}
+	ex->carrying = true;
+	submit_to(ex->loop->shared->carriers, ex, loci__body_carry);
 }
 
-void loci__exchange_feed(struct loci__exchange *ex)
+void loci__exchange_put(struct loci__exchange *ex)
 {
-	struct loci__body *b = &ex->body;
-	ex->chunk = b->buf[b->filling];
-	ex->chunk_n = b->fill_n;
-	ex->last = b->ended;
-	b->filling ^= 1;
-	b->fill_n = 0;
-	submit(ex, feed);
+	submit(ex, loci__body_put);
 }
 
 /* --- the end --- */

@@ -4,8 +4,9 @@
  * connection, with a copy of the head, because a job on a worker may outlive the client: then the
  * exchange is an orphan that gives its sink and its file back, on a worker, and vanishes.
  *
- * At most one job is in flight, which keeps chunks of a body in order without a lock. While .busy,
- * everything below "the worker's" belongs to the worker.
+ * At most one job is in flight, which keeps the bytes of a body in order without a lock. While
+ * .busy, everything below "the worker's" belongs to the worker; while .carrying also .body and all
+ * of the connection but its socket's place in the loop and its timer, and the connection stays.
  */
 #ifndef LOCI_REGISTRY_HTTP_EXCHANGE_H
 #define LOCI_REGISTRY_HTTP_EXCHANGE_H
@@ -19,25 +20,33 @@
 #include <netinet/in.h>
 #include <sys/uio.h>
 
-#define LOCI_HTTP_BODY_BUFFER (256 * 1024) /* bytes; two of them an upload */
-
 struct loci__conn;
 
-/* The way of a body in: a pair of buffers, one filled from the socket while the other is used. */
+/* How a body goes on. */
+enum loci__fetched {
+	LOCI_FETCHED_SOME,
+	LOCI_FETCHED_NONE, /* now */
+	LOCI_FETCHED_GONE, /* the client is: what came is kept */
+	LOCI_FETCHED_BAD,  /* framing */
+	LOCI_FETCHED_SLOWLY,
+};
+
+/* The way of a body in. */
 struct loci__body {
 	uint64_t left; /* bytes to come, when not chunked */
 	bool is_chunked;
 	bool ended; /* every byte has been read from the connection */
-	bool gone;  /* the client is, before that: what came is kept */
+	enum loci__fetched fetched;
 	struct loci__chunked chunked;
 	uint64_t received;
 	const char *interim; /* what is left to send of "100 Continue", or NULL */
 	uint64_t raw;        /* bytes, with the chunks' framing */
+	uint64_t worth_at;   /* .raw from which a worker may wait for more */
+	size_t uncounted;    /* bytes that the loop's numbers do not know yet */
 	bool moved;          /* since the timer was started */
 	struct loci__pace pace;
-	char *buf[2];
+	char *buf;
 	size_t cap;
-	unsigned filling;
 	size_t fill_n;
 };
 
@@ -64,6 +73,7 @@ struct loci__exchange {
 	struct loci__http_loop *loop;
 	struct loci__conn *conn; /* NULL: gone */
 	bool busy;
+	bool carrying; /* .busy with the body */
 	bool released; /* the last job has been submitted */
 	bool recorded;
 	uint64_t started_us;
@@ -81,9 +91,6 @@ struct loci__exchange {
 	void (*work)(struct loci__exchange *ex);
 	struct loci_http_response *rs;
 	struct loci_http_sink *sink;
-	const char *chunk; /* for the sink */
-	size_t chunk_n;
-	bool last; /* no more after this chunk */
 	bool failed;
 	bool finished; /* rs is the sink's response */
 
@@ -102,8 +109,10 @@ struct loci__exchange *loci__exchange_new(struct loci__conn *c, const char *head
 void loci__exchange_leave(struct loci__exchange *ex);
 /* Calls the registry's handler: here, or on a worker (then .busy). */
 void loci__exchange_handle(struct loci__exchange *ex);
-/* Submits what was filled to the sink; last: and finishes it. */
-void loci__exchange_feed(struct loci__exchange *ex);
+/* A carrier takes over the connection and brings its body into the sink, for a while. */
+void loci__exchange_carry(struct loci__exchange *ex);
+/* Submits what was filled to the sink; at the body's end, finishes it. */
+void loci__exchange_put(struct loci__exchange *ex);
 /* Gives the sink up, on a worker. */
 void loci__exchange_abort_sink(struct loci__exchange *ex);
 /* For the loop's receiver. */
@@ -114,6 +123,9 @@ void loci__exchange_record(struct loci__exchange *ex, const char *why);
 
 /* body.c */
 void loci__body_init(struct loci__exchange *ex);
+/* The works of these two. */
+void loci__body_carry(struct loci__exchange *ex);
+void loci__body_put(struct loci__exchange *ex);
 void loci__body_done(struct loci__body *b);
 /* Throws away what of the body has already been read; true when it ended so. */
 bool loci__body_discard(struct loci__conn *c, struct loci__body *b);

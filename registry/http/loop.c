@@ -252,7 +252,7 @@ static void on_shed(h2o_timeout_entry_t *entry)
 void loci__loop_init(struct loci__http_loop *l, struct loci__http_shared *shared,
                      struct loci__http_counters *counters, h2o_loop_t *ev)
 {
-	memset(l, 0, sizeof(*l));
+	memset(l, 0, offsetof(struct loci__http_loop, scratch)); /* the rest is touched when used */
 	l->shared = shared;
 	l->counters = counters;
 	l->ev = ev;

@@ -40,9 +40,10 @@ enum loci__timer {
 struct loci__http_shared {
 	struct loci_registry *registry;
 	const struct loci_log *log;
-	struct loci__workers *workers;
-	struct loci__clients *clients; /* NULL: no limit on each */
-	struct loci__tls *tls;         /* NULL: connections are plain */
+	struct loci__workers *workers;  /* for what may wait for the disk */
+	struct loci__workers *carriers; /* for the bytes of bodies */
+	struct loci__clients *clients;  /* NULL: no limit on each */
+	struct loci__tls *tls;          /* NULL: connections are plain */
 	uint64_t timer_ms[LOCI_TIMERS_];
 	uint64_t write_ms; /* its timer looks more often */
 	struct loci__pace_rule body_pace;
@@ -54,6 +55,7 @@ struct loci__http_shared {
 	unsigned refusals_logged;
 	bool access_log;
 	atomic_uint connections;
+	atomic_uint_fast64_t asked_ms; /* when the last request came */
 	atomic_size_t head_memory;
 	atomic_bool stopping;
 };
@@ -105,7 +107,9 @@ struct loci__http_loop {
 	uint64_t n_ids;
 	uint64_t date_at; /* second of .date */
 	char date[LOCI_HTTP_DATE_MAX];
-	struct loci__exchange *spare;    /* memory for the next request, or NULL */
+	struct loci__exchange *spare; /* memory for the next request, or NULL */
+
+	/* What is not cleared at first stands last. */
 	char scratch[LOCI_HTTP_SCRATCH]; /* of one step: bytes read and not yet kept, thrown away,
 	                                    or on their way into TLS */
 	char small[LOCI_HTTP_SMALL];     /* of one write */

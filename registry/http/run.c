@@ -74,8 +74,7 @@ int loci_http_server_run(struct loci_http_server *s, struct loci_error *err)
 	int rc = loci__server_start_workers(s, err);
 	if (rc == 0)
 		rc = run_loops(s, threads, err);
-	loci__workers_free(s->shared.workers);
-	s->shared.workers = NULL;
+	loci__server_end_workers(s);
 	free(threads);
 	return rc;
 }

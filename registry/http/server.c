@@ -12,6 +12,7 @@
 #define WORKERS_MAX     1024
 #define WORKERS_A_CORE  8 /* most of them wait for the disk: the more, the more share a sync */
 #define WORKERS_MIN     16
+#define CARRIERS_MAX    256
 #define LINGER_MS       3000
 #define FDS_SPARE       64 /* for the store, listeners and the like */
 #define CONNECTIONS_MIN 16
@@ -64,10 +65,11 @@ static int check_opts(const struct loci_http_server_opts *o, struct loci_error *
 		return loci__err_set(err, LOCI_E_TOO_LARGE,
 		                     "http server: expected at most %d listen addresses",
 		                     LOCI_HTTP_LISTEN_MAX);
-	if (o->loops > LOOPS_MAX || o->workers > WORKERS_MAX)
+	if (o->loops > LOOPS_MAX || o->workers > WORKERS_MAX || o->carriers > CARRIERS_MAX)
 		return loci__err_set(err, LOCI_E_TOO_LARGE,
-		                     "http server: expected at most %d loops and %d workers",
-		                     LOOPS_MAX, WORKERS_MAX);
+		                     "http server: expected at most %d loops, %d workers and %d "
+		                     "carriers",
+		                     LOOPS_MAX, WORKERS_MAX, CARRIERS_MAX);
 	return 0;
 }
 
@@ -132,6 +134,7 @@ int loci_http_server_new(const struct loci_http_server_opts *given, struct loci_
 	s->n_workers = o->workers ? o->workers : WORKERS_A_CORE * cores();
 	if (!o->workers && s->n_workers < WORKERS_MIN)
 		s->n_workers = WORKERS_MIN;
+	s->n_carriers = o->carriers ? o->carriers : cores();
 	fill_shared(&s->shared, o);
 	rc = make_parts(s, o, err);
 	if (rc < 0) {
@@ -149,9 +152,23 @@ const char *loci_http_server_address(const struct loci_http_server *s, size_t i)
 
 /* --- loops --- */
 
+/* Bodies take all of a core that they can get, so there are no more carriers than cores; workers
+ * mostly wait. */
 int loci__server_start_workers(struct loci_http_server *s, struct loci_error *err)
 {
-	return s->shared.workers ? 0 : loci__workers_new(s->n_workers, &s->shared.workers, err);
+	struct loci__http_shared *sh = &s->shared;
+	int rc = 0;
+	if (!sh->workers)
+		rc = loci__workers_new(s->n_workers, &sh->workers, err);
+	if (rc == 0 && !sh->carriers)
+		rc = loci__workers_new(s->n_carriers, &sh->carriers, err);
+	return rc;
+}
+
+void loci__server_end_workers(struct loci_http_server *s)
+{
+	loci__workers_free(loci__steal_ptr(&s->shared.carriers));
+	loci__workers_free(loci__steal_ptr(&s->shared.workers));
 }
 
 static void take_listeners(struct loci_http_server *s, unsigned i, struct loci__http_loop *loop)
@@ -245,7 +262,7 @@ void loci_http_server_free(struct loci_http_server *s)
 	if (!s)
 		return;
 	loci__server_hide_metrics(s);
-	loci__workers_free(s->shared.workers);
+	loci__server_end_workers(s);
 	for (size_t i = 0; i < s->n_listeners; i++)
 		loci__listener_close(&s->listeners[i]);
 	loci__clients_free(s->shared.clients);

@@ -16,7 +16,7 @@ struct loci_http_server {
 	struct loci__http_shared shared;
 	struct loci__listener listeners[LOCI_HTTP_LISTEN_MAX];
 	size_t n_listeners;
-	unsigned n_workers;
+	unsigned n_workers, n_carriers;
 	pthread_mutex_t lock;
 	bool was_run;
 	unsigned n_attached;                  /* slots given to loops of somebody else's, ever */
@@ -29,6 +29,7 @@ struct loci_http_server {
 int loci__server_show_metrics(struct loci_http_server *s, struct loci_error *err);
 void loci__server_hide_metrics(struct loci_http_server *s);
 int loci__server_start_workers(struct loci_http_server *s, struct loci_error *err);
+void loci__server_end_workers(struct loci_http_server *s);
 /* On the loop's thread: makes what is at loop slot i of the server, with its share of the listening
  * sockets. From here on _stop wakes it; whether that was called before is to be looked at after. */
 void loci__server_enter(struct loci_http_server *s, unsigned i, struct loci__http_loop *loop,

@@ -12,6 +12,7 @@ struct loci__workers {
 	struct loci__job **last; /* where the next one goes */
 	unsigned n_queued;
 	unsigned n_idle;
+	unsigned n_waiting; /* jobs, for their clients */
 	bool ending;
 	unsigned n, max;
 	pthread_t threads[];
@@ -97,5 +98,21 @@ void loci__workers_submit(struct loci__workers *w, struct loci__job *j)
 	if (++w->n_queued > w->n_idle && w->n < w->max)
 		(void)start(w, /* err= */ NULL);
 	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool loci__workers_may_wait(struct loci__workers *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool may = !w->first && w->n_waiting < (w->max + 1) / 2;
+	w->n_waiting += may;
+	pthread_mutex_unlock(&w->lock);
+	return may;
+}
+
+void loci__workers_waited(struct loci__workers *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->n_waiting--;
 	pthread_mutex_unlock(&w->lock);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Threads for what may block (hash, disk, commit), shared by all loops: a plain first-in-first-out
+ * Threads for what a loop must not do itself, shared by all loops: a plain first-in-first-out
  * queue. A job is embedded in what it works on, so queueing needs no memory and cannot fail; its
  * length is bounded by the connections, each of which has at most one job at a time.
  */
@@ -8,6 +8,8 @@
 #define LOCI_REGISTRY_HTTP_WORKERS_H
 
 #include "core/base/thread.h"
+
+#include <stdbool.h>
 
 struct loci__job {
 	void (*run)(struct loci__job *j); /* on a worker; the job may be gone when it returns */
@@ -21,5 +23,9 @@ int loci__workers_new(unsigned max, struct loci__workers **ret, struct loci_erro
 /* Runs what is queued to its end first. No _submit may come any more. NULL is fine. */
 void loci__workers_free(struct loci__workers *w);
 void loci__workers_submit(struct loci__workers *w, struct loci__job *j);
+/* A job would wait for its client: whether nobody waits for the thread, and at least half of all
+ * stay at work. If so, _waited follows. */
+bool loci__workers_may_wait(struct loci__workers *w);
+void loci__workers_waited(struct loci__workers *w);
 
 #endif

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define DROP_AT_ONCE ((size_t)4 << 20)
+#define SEND_AT_ONCE \
+	((size_t)256 << 10) /* many kernels let nobody else run in the middle of a call */
 
 /* ---- open and close */
 
@@ -149,6 +151,7 @@ static ssize_t send_stream(struct load *l, struct connection *c)
 		off_t at = (off_t)((l->content.size - c->stream_left) % CONTENT_BLOCK);
 		size_t k = CONTENT_BLOCK - (size_t)at;
 		k = left < k ? (size_t)left : k;
+		k = k < SEND_AT_ONCE ? k : SEND_AT_ONCE;
 		n = c->ssl ? from_ssl(c, SSL_write(c->ssl, l->content.block + at, (int)k))
 		           : sendfile(c->fd, l->content.fd, &at, k);
 	}

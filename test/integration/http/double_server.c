@@ -42,7 +42,7 @@ static void *on_signals(void *arg)
 
 static uint64_t file_size = 64 << 20;
 static uint64_t max_fds;
-static uint64_t loops, workers, connections, max_head, max_head_memory, access_log = 1;
+static uint64_t loops, workers, carriers, connections, max_head, max_head_memory, access_log = 1;
 static uint64_t max_per_client, refusals_logged;
 static const char *addresses[64];
 static size_t n_addresses;
@@ -56,6 +56,7 @@ static const struct {
         {"max_fds", &max_fds},
         {"loops", &loops},
         {"workers", &workers},
+        {"carriers", &carriers},
         {"max_connections", &connections},
         {"max_head", &max_head},
         {"access_log", &access_log},
@@ -113,6 +114,7 @@ static int serve(void)
 	opts.n_listen = n_addresses;
 	opts.loops = (unsigned)loops;
 	opts.workers = (unsigned)workers;
+	opts.carriers = (unsigned)carriers;
 	opts.max_connections = (unsigned)connections;
 	opts.max_head = (size_t)max_head;
 	opts.max_head_memory = (size_t)max_head_memory;

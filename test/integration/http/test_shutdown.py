@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGTERM to a program around the server: what is in flight ends well, what is stuck is cut."""
 
+import contextlib
+import threading
 import unittest
 
 from harness import Server, request, sink_answer, until
@@ -95,6 +97,26 @@ class Shutdown(unittest.TestCase):
             self.assertEqual((left["aborted"], left["finished"]), ("1", "0"))
         reasons = [e.get("reason") for e in server.log if e.get("target") in ("/sink", "/file/0/60000000")]
         self.assertEqual(reasons, ["cut: the server stops"] * 2)
+
+    def test_upload_that_goes_on_is_cut_at_the_deadline(self):
+        server = self.start("loops=1", "drain_ms=300")
+        with server.connect() as up:
+            up.send(request("PUT", "/sink", "Content-Length: %d" % (1 << 50)))
+
+            def send():
+                with contextlib.suppress(OSError):
+                    while True:
+                        up.send(b"x" * 1000000)
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            until("it is under way", lambda: server.stats()["sinks"] == 1)
+            server.terminate()
+            left = self.finished(server)
+            sender.join()
+        self.assertEqual((left["aborted"], left["finished"]), ("1", "0"))
+        reasons = [e.get("reason") for e in server.log if e.get("target") == "/sink"]
+        self.assertEqual(reasons, ["cut: the server stops"])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 import hashlib
 import random
 import threading
+import time
 import unittest
 
 from harness import TestCase, chunked, request, sink_answer, until
@@ -166,6 +167,38 @@ class Uploads(TestCase):
         for i in range(n):
             self.assertEqual(got["up%d" % i], "%d sha256:%s\n" % (size, want_up))
         self.assertEqual(len({got["down%d" % i] for i in range(n)}), 1)
+
+
+class OneCarrier(TestCase):
+    options = ("loops=2", "carriers=1")
+
+    def test_uploads_take_turns(self):
+        """Those that stall hold up nobody; each goes on where it was."""
+        body = random.Random(5).randbytes(12 * MIB)
+        stalled = [self.server.connect() for _ in range(10)]
+        for c in stalled:
+            c.send(request("PUT", "/sink", "Content-Length: %d" % len(body)) + body[:100000])
+        with self.server.connect() as c:
+            for _ in range(2):
+                c.send(request("PUT", "/sink", body=body))
+                self.assertEqual(c.response().body, sink_answer(body))
+        senders = [threading.Thread(target=c.send, args=(body[100000:],)) for c in stalled]
+        for s in senders:
+            s.start()
+        for c, s in zip(stalled, senders):
+            with c:
+                self.assertEqual(c.response().body, sink_answer(body))
+            s.join()
+
+    def test_trickle(self):
+        """Longer than a carrier waits, between pieces that are none of its sizes."""
+        body = random.Random(6).randbytes(300001)
+        with self.server.connect() as c:
+            c.send(request("PUT", "/sink", "Content-Length: %d" % len(body)))
+            for at in range(0, len(body), 10007):
+                c.send(body[at:at + 10007])
+                time.sleep(0.004)
+            self.assertEqual(c.response().body, sink_answer(body))
 
 
 if __name__ == "__main__":

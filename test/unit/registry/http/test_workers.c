@@ -102,6 +102,21 @@ static void test_signals_are_blocked(void **state)
 	assert_int_equal(atomic_load(&open_signals), 0);
 }
 
+static void test_half_of_them_may_wait(void **state)
+{
+	struct loci__workers *w = NULL;
+	(void)state;
+	assert_int_equal(loci__workers_new(3, &w, NULL), 0);
+	assert_true(loci__workers_may_wait(w));
+	assert_true(loci__workers_may_wait(w));
+	assert_false(loci__workers_may_wait(w));
+	loci__workers_waited(w);
+	assert_true(loci__workers_may_wait(w));
+	loci__workers_waited(w);
+	loci__workers_waited(w);
+	loci__workers_free(w);
+}
+
 static void test_free_of_nothing(void **state)
 {
 	(void)state;
@@ -115,6 +130,7 @@ int main(void)
 	        cmocka_unit_test(test_every_job_runs_once),
 	        cmocka_unit_test(test_threads_come_when_jobs_would_wait),
 	        cmocka_unit_test(test_signals_are_blocked),
+	        cmocka_unit_test(test_half_of_them_may_wait),
 	        cmocka_unit_test(test_free_of_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
