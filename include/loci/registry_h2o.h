@@ -2,7 +2,7 @@
 /*
  * The HTTP server of registry_http.h on event loops that are somebody else's: those of a program
  * that has libh2o-evloop 2.2 loops with listeners, timers and handlers of its own. No thread is
- * made but the workers. h2o.h is not needed here; whoever includes it builds with
+ * made but workers and carriers. h2o.h is not needed here; whoever includes it builds with
  * -DH2O_USE_LIBUV=0 and links libh2o-evloop, as for any use of these loops.
  *
  * A server that is attached is not run with loci_http_server_run. docs/embedding.md tells the rest.

@@ -111,8 +111,10 @@ static enum loci__fetched take_chunked(struct loci__conn *c, struct loci__body *
 	b->received += data;
 	if (rc < 0)
 		return LOCI_FETCHED_BAD;
+	if (!push_back(c, p + used, n - used))
+		return LOCI_FETCHED_GONE;
 	b->ended = rc == 1;
-	return push_back(c, p + used, n - used) ? LOCI_FETCHED_SOME : LOCI_FETCHED_GONE;
+	return LOCI_FETCHED_SOME;
 }
 
 /* n bytes more came. The clock is asked only when they had to be waited for. */
@@ -180,7 +182,7 @@ static bool wait_a_little(struct loci__conn *c, struct loci__body *b)
 	struct loci__workers *carriers = c->loop->shared->carriers;
 	struct pollfd fd = {.fd = c->stream.fd, .events = POLLIN};
 	loci__pace_wait(&b->pace, loci__clock_ms());
-	if (b->raw < b->worth_at || !loci__workers_may_wait(carriers))
+	if (b->raw < b->worth_at || c->stream.turn || !loci__workers_may_wait(carriers))
 		return false;
 	b->worth_at = b->raw + WORTH;
 	int n = poll(&fd, 1, WAIT_MS);
@@ -188,11 +190,11 @@ static bool wait_a_little(struct loci__conn *c, struct loci__body *b)
 	return n > 0;
 }
 
-/* Fills the buffer as far as the socket gives; true when more may be there. */
-static bool fill(struct loci__conn *c, struct loci__body *b)
+/* Fills the buffer as far as the socket gives, to the turn's end; true when more may be there. */
+static bool fill(struct loci__conn *c, struct loci__body *b, uint64_t end)
 {
 	b->fetched = LOCI_FETCHED_SOME;
-	while (b->fetched == LOCI_FETCHED_SOME && !b->ended && b->fill_n < b->cap)
+	while (b->fetched == LOCI_FETCHED_SOME && !b->ended && b->fill_n < b->cap && b->raw < end)
 		b->fetched = fetch(c, b, b->cap);
 	return b->fetched == LOCI_FETCHED_SOME;
 }
@@ -212,14 +214,15 @@ void loci__body_carry(struct loci__exchange *ex)
 	struct loci__body *b = &ex->body;
 	uint64_t end = b->raw + TURN;
 	bool more = true;
+	loci__pace_skip(&b->pace, loci__clock_ms() - b->queued_ms);
 	c->readable = true; /* on the way here more may have come */
 	while (more && b->raw < end) {
-		more = fill(c, b);
-		if (b->fetched == LOCI_FETCHED_SLOWLY || b->fetched == LOCI_FETCHED_BAD)
+		more = fill(c, b, end);
+		if (b->fetched == LOCI_FETCHED_BAD)
 			return;
 		bool is_dry = b->fetched == LOCI_FETCHED_NONE && !b->fill_n;
 		write_out(ex);
-		if (ex->failed || b->ended || b->fetched == LOCI_FETCHED_GONE)
+		if (ex->failed || b->ended || b->fetched > LOCI_FETCHED_NONE)
 			return;
 		let_loops_run(c->loop->shared);
 		/* While that was written, more may have come. */
@@ -248,22 +251,54 @@ static enum loci__step send_interim(struct loci__conn *c, struct loci__body *b)
 	return b->interim ? LOCI_STEP_WRITE : LOCI_STEP_AGAIN;
 }
 
+/* The timer starts anew when a carrier was there, even if it found nothing of the body, only bytes
+ * that TLS keeps to itself: so its end is not the only one. */
 static enum loci__step wait_for_more(struct loci__conn *c, struct loci__body *b)
 {
-	loci__pace_wait(&b->pace, loci__clock_ms());
+	uint64_t now = loci__clock_ms();
+	loci__pace_wait(&b->pace, now);
+	if (now - b->pace.since_ms >= c->loop->shared->timer_ms[LOCI_TIMER_BODY]) {
+		loci__body_is_late(c->ex);
+		return LOCI_STEP_AGAIN;
+	}
 	loci__conn_timer(c, LOCI_TIMER_BODY, b->moved);
 	b->moved = false;
 	return LOCI_STEP_READ;
 }
 
-static enum loci__step refuse(struct loci__conn *c, int status, const char *reason)
+void loci__body_is_late(struct loci__exchange *ex)
 {
-	loci__step_refuse(c, status, reason);
+	ex->body.fetched = LOCI_FETCHED_LATE;
+}
+
+/* Why a body does not go on. What came of it before is in the sink. */
+static const struct {
+	int status; /* 0: nobody is there to hear of it */
+	enum loci__http_counter counter;
+	const char *reason;
+} failures[] = {
+        [LOCI_FETCHED_GONE] = {0, LOCI_COUNTERS_, NULL},
+        [LOCI_FETCHED_SLOWLY] = {408, LOCI_COUNT_cut_body_rate,
+                                 "the request body comes too slowly"},
+        [LOCI_FETCHED_LATE] = {408, LOCI_COUNT_cut_body, "the request body did not arrive in time"},
+        [LOCI_FETCHED_BAD] = {400, LOCI_COUNTERS_, NULL}, /* .chunked has the reason */
+};
+
+static enum loci__step give_up(struct loci__conn *c, struct loci__body *b)
+{
+	if (!failures[b->fetched].status)
+		return LOCI_STEP_CLOSE;
+	if (failures[b->fetched].counter != LOCI_COUNTERS_)
+		loci__count(c->loop->counters, failures[b->fetched].counter, 1);
+	loci__step_refuse(c, failures[b->fetched].status,
+	                  b->fetched == LOCI_FETCHED_BAD ? b->chunked.reason
+	                                                 : failures[b->fetched].reason);
 	return LOCI_STEP_AGAIN;
 }
 
 static enum loci__step carry(struct loci__exchange *ex)
 {
+	ex->body.queued_ms = loci__clock_ms();
 	loci__exchange_carry(ex);
 	return LOCI_STEP_JOB;
 }
@@ -324,17 +359,8 @@ enum loci__step loci__step_body(struct loci__conn *c)
 		return loci__step_respond(c);
 	if (b->interim)
 		return send_interim(c, b);
-	switch (b->fetched) {
-	case LOCI_FETCHED_SLOWLY:
-		loci__count(c->loop->counters, LOCI_COUNT_cut_body_rate, 1);
-		return refuse(c, 408, "the request body comes too slowly");
-	case LOCI_FETCHED_BAD: return refuse(c, 400, b->chunked.reason);
-	case LOCI_FETCHED_GONE:
-		/* In the middle: what it sent before goes to the sink, so that an upload can go on
-		 * from there. */
-		return b->fill_n ? put(ex) : LOCI_STEP_CLOSE;
-	case LOCI_FETCHED_SOME:
-	case LOCI_FETCHED_NONE: break;
-	}
-	return b->ended ? put(ex) : read_more(c);
+	if (b->fetched <= LOCI_FETCHED_NONE)
+		return b->ended ? put(ex) : read_more(c);
+	/* In the middle: an upload can go on from there. */
+	return b->fill_n && b->fetched != LOCI_FETCHED_BAD ? put(ex) : give_up(c, b);
 }

@@ -510,8 +510,11 @@ static void on_readable(h2o_socket_t *sock, const char *err)
 
 static void on_writable(h2o_socket_t *sock, const char *err)
 {
+	struct loci__conn *c = sock->data;
 	(void)err;
-	loci__conn_pump(sock->data);
+	if (c->stream.turn == LOCI_TURN_WRITE) /* it was a read that waited for this */
+		c->readable = true;
+	loci__conn_pump(c);
 }
 
 /* Beside a job it stays armed until there is something: most clients wait for the answer, and the

@@ -28,7 +28,7 @@ enum loci__conn_state {
 /* What a step wants next. */
 enum loci__step {
 	LOCI_STEP_AGAIN, /* run the state's step (maybe another state's) */
-	LOCI_STEP_READ,  /* when the socket is readable, or a job is done */
+	LOCI_STEP_READ,  /* when the socket is readable */
 	LOCI_STEP_WRITE, /* when it is writable; also the fair way to let others run */
 	LOCI_STEP_JOB,   /* when the job is done; no time-out runs meanwhile */
 	LOCI_STEP_CLOSE,

@@ -26,9 +26,11 @@ struct loci__conn;
 enum loci__fetched {
 	LOCI_FETCHED_SOME,
 	LOCI_FETCHED_NONE, /* now */
-	LOCI_FETCHED_GONE, /* the client is: what came is kept */
-	LOCI_FETCHED_BAD,  /* framing */
+	/* and never more: */
+	LOCI_FETCHED_GONE, /* the client is */
 	LOCI_FETCHED_SLOWLY,
+	LOCI_FETCHED_LATE,
+	LOCI_FETCHED_BAD, /* framing: nothing of it is kept that is not yet in the sink */
 };
 
 /* The way of a body in. */
@@ -41,8 +43,9 @@ struct loci__body {
 	uint64_t received;
 	const char *interim; /* what is left to send of "100 Continue", or NULL */
 	uint64_t raw;        /* bytes, with the chunks' framing */
-	uint64_t worth_at;   /* .raw from which a worker may wait for more */
+	uint64_t worth_at;   /* .raw from which a carrier may wait for more */
 	size_t uncounted;    /* bytes that the loop's numbers do not know yet */
+	uint64_t queued_ms;  /* for a carrier */
 	bool moved;          /* since the timer was started */
 	struct loci__pace pace;
 	char *buf;
@@ -126,6 +129,8 @@ void loci__body_init(struct loci__exchange *ex);
 /* The works of these two. */
 void loci__body_carry(struct loci__exchange *ex);
 void loci__body_put(struct loci__exchange *ex);
+/* Nothing came for too long: the next step ends it. */
+void loci__body_is_late(struct loci__exchange *ex);
 void loci__body_done(struct loci__body *b);
 /* Throws away what of the body has already been read; true when it ended so. */
 bool loci__body_discard(struct loci__conn *c, struct loci__body *b);

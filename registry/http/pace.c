@@ -14,6 +14,12 @@ void loci__pace_go(struct loci__pace *p, uint64_t now_ms)
 	p->since_ms = 0;
 }
 
+void loci__pace_skip(struct loci__pace *p, uint64_t ms)
+{
+	if (p->since_ms)
+		p->since_ms += ms;
+}
+
 static uint64_t waited(const struct loci__pace *p, uint64_t now_ms)
 {
 	return p->waited_ms + (p->since_ms ? now_ms - p->since_ms : 0);

@@ -25,6 +25,8 @@ struct loci__pace {         /* starts as zeros */
 void loci__pace_wait(struct loci__pace *p, uint64_t now_ms);
 /* The client moved. */
 void loci__pace_go(struct loci__pace *p, uint64_t now_ms);
+/* So much of the wait that goes on, if one does, was not the client's. */
+void loci__pace_skip(struct loci__pace *p, uint64_t ms);
 /* A whole window has been waited: time for loci__pace_close. */
 bool loci__pace_is_due(const struct loci__pace *p, const struct loci__pace_rule *rule,
                        uint64_t now_ms);

@@ -85,8 +85,7 @@ static void on_body_timer(struct loci__conn *c)
 		loci__conn_close(c, LOCI_END_BODY);
 		return;
 	}
-	loci__count(c->loop->counters, LOCI_COUNT_cut_body, 1);
-	loci__step_refuse(c, 408, "the request body did not arrive in time");
+	loci__body_is_late(c->ex);
 	loci__conn_pump(c);
 }
 

@@ -23,8 +23,8 @@ int loci__workers_new(unsigned max, struct loci__workers **ret, struct loci_erro
 /* Runs what is queued to its end first. No _submit may come any more. NULL is fine. */
 void loci__workers_free(struct loci__workers *w);
 void loci__workers_submit(struct loci__workers *w, struct loci__job *j);
-/* A job would wait for its client: whether nobody waits for the thread, and at least half of all
- * stay at work. If so, _waited follows. */
+/* A job would wait for its client: whether no job waits for the thread, and no more than half of
+ * all (rounded up) would wait so. If it may, _waited follows. */
 bool loci__workers_may_wait(struct loci__workers *w);
 void loci__workers_waited(struct loci__workers *w);
 

@@ -251,5 +251,27 @@ class Stop(TestCase):
         c.response()
 
 
+class Late(TestCase):
+    options = ("loops=1", "body_ms=500")
+
+    def test_pieces_of_a_record_are_nothing_of_a_body(self):
+        with self.server.connect() as c:
+            c.send(request("PUT", "/sink", "Content-Length: 1000000") + b"x" * 1000)
+            c.s.ssl.write(b"x" * 16000)
+            record = iter(c.s.outgoing.read())
+
+            def drip():
+                try:
+                    c.s.raw.sendall(bytes([next(record)]))
+                except ConnectionError:
+                    return True
+                return not c.is_silent()
+
+            until("the body is given up", drip)
+            r = c.response()
+            self.assertEqual((r.status, r.closes), (408, True))
+            self.assertIn(b"in time", r.body)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -110,7 +110,7 @@ class Uploads(TestCase):
             self.assertEqual(c.response().body, b"hello\n")
 
     def test_back_pressure(self):
-        """A sink that blocks makes the client wait, and costs two buffers."""
+        """A sink that blocks makes the client wait, and costs one buffer."""
         self.server.get("/gate/close")
         size = 64 * MIB
         with self.server.connect() as c:

@@ -66,12 +66,29 @@ static void test_time_between_waits_does_not_count(void **state)
 	assert_true(loci__pace_is_due(&p, &rule, 907000));
 }
 
+/* Of a wait that goes on, not of the next. */
+static void test_skipped_time_does_not_count(void **state)
+{
+	struct loci__pace p = {0};
+	(void)state;
+	loci__pace_skip(&p, 500);
+	loci__pace_wait(&p, 1);
+	loci__pace_skip(&p, 8000);
+	assert_false(loci__pace_is_due(&p, &rule, 18000));
+	assert_true(loci__pace_is_due(&p, &rule, 18001));
+	loci__pace_go(&p, 8002); /* one millisecond of waiting */
+	loci__pace_wait(&p, 20000);
+	assert_false(loci__pace_is_due(&p, &rule, 29998));
+	assert_true(loci__pace_is_due(&p, &rule, 29999));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_rates),
 	        cmocka_unit_test(test_windows_are_apart),
 	        cmocka_unit_test(test_time_between_waits_does_not_count),
+	        cmocka_unit_test(test_skipped_time_does_not_count),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
