@@ -221,7 +221,9 @@ void loci__rs_error(struct loci__rs *rs, int status, const char *spec_code, cons
                     const char *detail)
 {
 	struct loci_buf body loci__cleanup_buf = LOCI_BUF_INIT(ERROR_BODY_MAX);
-	loci__buf_printf(&body, "{\"errors\":[{\"code\":\"%s\",\"message\":", spec_code);
+	loci__buf_puts(&body, "{\"errors\":[{\"code\":");
+	loci__buf_json_string(&body, spec_code);
+	loci__buf_puts(&body, ",\"message\":");
 	loci__buf_json_string(&body, message);
 	if (detail) {
 		loci__buf_puts(&body, ",\"detail\":");

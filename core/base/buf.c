@@ -111,13 +111,24 @@ int loci__buf_printf(struct loci_buf *b, const char *fmt, ...)
 	return b->failed;
 }
 
+/* Bytes of ASCII from here on that stand for themselves in a JSON string. */
+static size_t plain_run(const unsigned char *p)
+{
+	size_t n = 0;
+	while (p[n] >= 0x20 && p[n] < 0x7f && p[n] != '"' && p[n] != '\\')
+		n++;
+	return n;
+}
+
 int loci__buf_json_string(struct loci_buf *b, const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
 	const unsigned char *end = p + strlen(s);
 	loci__buf_putc(b, '"');
 	while (p < end) {
-		size_t n = loci__utf8_length(p, (size_t)(end - p));
+		size_t n = plain_run(p);
+		if (!n)
+			n = loci__utf8_length(p, (size_t)(end - p));
 		if (n == 0) {
 			loci__buf_puts(b, "\xef\xbf\xbd");
 			p++;
