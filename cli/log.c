@@ -19,15 +19,36 @@ const char *loci__log_level_name(int level)
 	return level >= LOCI_LOG_ERROR && level <= LOCI_LOG_DEBUG ? names[level] : "debug";
 }
 
+/* Here and below nothing goes through printf: a line of the access log would cost more than the
+ * request that it tells of. */
+static void append_digits(struct loci_buf *b, long n, size_t width)
+{
+	char digits[8];
+	for (size_t i = width; i-- > 0; n /= 10)
+		digits[i] = (char)('0' + n % 10);
+	loci__buf_append(b, digits, width);
+}
+
 static void append_time(struct loci_buf *b)
 {
 	struct timespec now;
 	struct tm tm;
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
-	loci__buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900,
-	                 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-	                 now.tv_nsec / 1000000);
+	append_digits(b, tm.tm_year + 1900, 4);
+	loci__buf_putc(b, '-');
+	append_digits(b, tm.tm_mon + 1, 2);
+	loci__buf_putc(b, '-');
+	append_digits(b, tm.tm_mday, 2);
+	loci__buf_putc(b, 'T');
+	append_digits(b, tm.tm_hour, 2);
+	loci__buf_putc(b, ':');
+	append_digits(b, tm.tm_min, 2);
+	loci__buf_putc(b, ':');
+	append_digits(b, tm.tm_sec, 2);
+	loci__buf_putc(b, '.');
+	append_digits(b, now.tv_nsec / 1000000, 3);
+	loci__buf_putc(b, 'Z');
 }
 
 /* Control characters: also those that UTF-8 can spell (U+0080 to U+009F), and bytes that are none.
@@ -42,7 +63,11 @@ void loci__append_clean(struct loci_buf *b, const char *s)
 	const unsigned char *p = (const unsigned char *)s;
 	const unsigned char *end = p + strlen(s);
 	while (p < end) {
-		size_t n = loci__utf8_length(p, (size_t)(end - p));
+		size_t n = 0;
+		while (p[n] >= 0x20 && p[n] < 0x7f)
+			n++;
+		if (!n)
+			n = loci__utf8_length(p, (size_t)(end - p));
 		if (!is_harmless(p, n)) {
 			loci__buf_printf(b, "\\x%02x", *p++);
 			continue;
@@ -60,10 +85,16 @@ static bool is_plain_value(const char *s)
 static void format_text(const struct loci_log_record *rec, struct loci_buf *b)
 {
 	append_time(b);
-	loci__buf_printf(b, " %s %s: ", loci__log_level_name(rec->level), rec->component);
+	loci__buf_putc(b, ' ');
+	loci__buf_puts(b, loci__log_level_name(rec->level));
+	loci__buf_putc(b, ' ');
+	loci__buf_puts(b, rec->component);
+	loci__buf_puts(b, ": ");
 	loci__append_clean(b, rec->msg);
 	for (size_t i = 0; i < rec->n_fields; i++) {
-		loci__buf_printf(b, " %s=", rec->fields[i].key);
+		loci__buf_putc(b, ' ');
+		loci__buf_puts(b, rec->fields[i].key);
+		loci__buf_putc(b, '=');
 		if (is_plain_value(rec->fields[i].value))
 			loci__append_clean(b, rec->fields[i].value);
 		else
