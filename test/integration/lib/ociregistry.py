@@ -131,6 +131,10 @@ class Registry:
     def logged(self, text):
         return any(text in line for line in self.log)
 
+    def expect_logged(self, text):
+        """At once or soon: a thread reads the log."""
+        until("the log says %r" % text, lambda: self.logged(text))
+
     def signal(self, signo=signal.SIGTERM):
         self.process.send_signal(signo)
 

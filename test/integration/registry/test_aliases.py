@@ -114,7 +114,7 @@ class Environment(unittest.TestCase):
         done = run("check-config", "--listen", ":3", REGISTRY_HTTP_ADDR=":1")
         self.assertIn("as --listen is given, too", done.stdout)
         with Registry(env={"REGISTRY_HTTP_ADDR": ":1"}) as registry:
-            self.assertTrue(registry.logged("REGISTRY_HTTP_ADDR does not count, as --listen is given, too"))
+            registry.expect_logged("REGISTRY_HTTP_ADDR does not count, as --listen is given, too")
 
     def test_every_name_is_documented(self):
         man = run("--help-man").stdout

@@ -133,7 +133,7 @@ class Notify(unittest.TestCase):
         events = self.wait_for(hook, 1)
         self.assertEqual([e["data"]["reference"] for e in events], ["good"])
         self.assertEqual(len(hook.tried), 4)
-        self.assertTrue(registry.logged("given up after 3 answers of 400"))
+        registry.expect_logged("given up after 3 answers of 400")
         metrics = registry.expect(200, "GET", "/metrics").body.decode()
         self.assertIn('registry_notifications_events_total{type="Rejected",endpoint="h"} 1', metrics)
         self.assertIn('registry_notifications_events_total{type="Successes",endpoint="h"} 1', metrics)
@@ -148,7 +148,7 @@ class Notify(unittest.TestCase):
         hook.answer = lambda request: 400 if b'"reference":"bad"' in request.body else 204
         events = self.wait_for(hook, 19)
         self.assertEqual([e["data"]["reference"] for e in events], ["v%d" % i for i in range(20) if i != 13])
-        self.assertTrue(registry.logged("given up after 3 answers of 400"))
+        registry.expect_logged("given up after 3 answers of 400")
         metrics = registry.expect(200, "GET", "/metrics").body.decode()
         self.assertIn('registry_notifications_events_total{type="Rejected",endpoint="h"} 1', metrics)
 
@@ -174,7 +174,7 @@ class Notify(unittest.TestCase):
         self.assertIn("loci_events_dropped_total 7\n", metrics)
         risen = self.hook(port=dead.port)
         self.assertEqual([e["data"]["digest"] for e in self.wait_for(risen, 5)], digests[7:])
-        self.assertTrue(registry.logged("7 events fell out of the queue"))
+        registry.expect_logged("7 events fell out of the queue")
         until("the queue is empty",
               lambda: b"loci_events_waiting 0\n" in registry.expect(200, "GET", "/metrics").body)
 
@@ -222,7 +222,7 @@ class Notify(unittest.TestCase):
         hook.answer = lambda request: 204
         digests.append(second.push_image("team/app", "c", config={"c": 1}))
         self.assertEqual([e["data"]["digest"] for e in self.wait_for(hook, 3)], digests)
-        self.assertTrue(second.logged("this process delivers from now on"))
+        second.expect_logged("this process delivers from now on")
         self.assertEqual(second.stop(), 0)
         first.start()
 

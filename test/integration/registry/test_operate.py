@@ -210,7 +210,7 @@ class ReadOnly(Operate):
         self.assertRegex(self.command(registry, "read-only", "status"), r"^on since \d{4}-.*Z: backup of tonight\n$")
         registry.stop()
         registry.start()
-        self.assertTrue(registry.logged("read-only"))
+        registry.expect_logged("read-only")
         registry.expect(405, "POST", "/v2/a/blobs/uploads/")
         self.command(registry, "read-only", "off")
         self.command(registry, "read-only", "off")

@@ -42,7 +42,7 @@ class Shutdown(unittest.TestCase):
     def test_sigint(self):
         self.registry.signal(signal.SIGINT)
         self.assertEqual(self.registry.wait(), 0)
-        self.assertTrue(self.registry.logged("stopped"))
+        self.registry.expect_logged("stopped")
 
     def test_in_mid_download(self):
         data = os.urandom(1 << 20) * (SIZE >> 20)

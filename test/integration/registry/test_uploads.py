@@ -142,7 +142,7 @@ class Limits(unittest.TestCase):
             make_older(registry, young, 3500)
             until("the old one is gone", lambda: registry.start_upload("b") and registry.ask("GET", old).status == 404)
             registry.expect(204, "GET", young)
-            self.assertTrue(registry.logged("removed 1 old upload"))
+            registry.expect_logged("removed 1 old upload")
 
 
 if __name__ == "__main__":
