@@ -83,14 +83,20 @@ int loci__buf_putc(struct loci_buf *b, char c)
 	return loci__buf_append(b, &c, 1);
 }
 
-int loci__buf_put_u64(struct loci_buf *b, uint64_t n)
+const char *loci__u64_text(uint64_t n, char buf[LOCI_U64_TEXT_MAX])
 {
-	char digits[20];
-	char *p = digits + sizeof(digits);
+	char *p = buf + LOCI_U64_TEXT_MAX - 1;
+	*p = '\0';
 	do
 		*--p = (char)('0' + n % 10);
 	while (n /= 10);
-	return loci__buf_append(b, p, (size_t)(digits + sizeof(digits) - p));
+	return p;
+}
+
+int loci__buf_put_u64(struct loci_buf *b, uint64_t n)
+{
+	char digits[LOCI_U64_TEXT_MAX];
+	return loci__buf_puts(b, loci__u64_text(n, digits));
 }
 
 int loci__buf_printf(struct loci_buf *b, const char *fmt, ...)

@@ -49,6 +49,9 @@ static inline int loci__buf_puts(struct loci_buf *b, const char *s)
 }
 int loci__buf_putc(struct loci_buf *b, char c);
 int loci__buf_put_u64(struct loci_buf *b, uint64_t n); /* decimal */
+#define LOCI_U64_TEXT_MAX 21                           /* bytes, with a NUL */
+/* In decimal, somewhere in the buffer. */
+const char *loci__u64_text(uint64_t n, char buf[LOCI_U64_TEXT_MAX]);
 int loci__buf_printf(struct loci_buf *b, const char *fmt, ...) LOCI_PRINTF(2, 3);
 /* As a JSON string, quotes included; bytes that are no UTF-8 become U+FFFD. */
 int loci__buf_json_string(struct loci_buf *b, const char *s);

@@ -58,30 +58,19 @@ static void count(const struct loci__exchange *ex, uint64_t duration_us)
 		loci__count(ex->loop->counters, LOCI_COUNT_refused, 1);
 }
 
-#define NUMBER_MAX 21 /* bytes of a number's text, with a NUL */
-
-/* Into the end of the buffer; without printf, as every request has a line. */
-static const char *text_of(uint64_t n, char buf[NUMBER_MAX])
-{
-	char *p = buf + NUMBER_MAX - 1;
-	*p = '\0';
-	do
-		*--p = (char)('0' + n % 10);
-	while (n /= 10);
-	return p;
-}
-
 static void log_line(const struct loci__exchange *ex, uint64_t duration_us, const char *why)
 {
-	char status[NUMBER_MAX], in[NUMBER_MAX], out[NUMBER_MAX], duration[NUMBER_MAX];
+	char status[LOCI_U64_TEXT_MAX], in[LOCI_U64_TEXT_MAX], out[LOCI_U64_TEXT_MAX],
+	        duration[LOCI_U64_TEXT_MAX];
 	/* reason stands last: it is only there when the request did not go well */
 	const struct loci_log_field fields[] = {
 	        {"method", ex->head.method ? ex->head.method : "-"},
 	        {"target", ex->head.target ? ex->head.target : "-"},
-	        {"status", text_of((uint64_t)ex->reply.status, status)}, /* 0: nothing was sent */
-	        {"bytes_in", text_of(ex->body.received, in)},
-	        {"bytes_out", text_of(ex->reply.sent, out)},
-	        {"duration_ms", text_of(duration_us / 1000, duration)},
+	        {"status",
+	         loci__u64_text((uint64_t)ex->reply.status, status)}, /* 0: nothing was sent */
+	        {"bytes_in", loci__u64_text(ex->body.received, in)},
+	        {"bytes_out", loci__u64_text(ex->reply.sent, out)},
+	        {"duration_ms", loci__u64_text(duration_us / 1000, duration)},
 	        {"peer", ex->peer[0] ? ex->peer : "-"},
 	        {"user_agent", ex->head.user_agent ? ex->head.user_agent : "-"},
 	        {"request_id", ex->id},
