@@ -92,8 +92,7 @@ class Bench:
         before = server.cpu()
         done = subprocess.run(self.command(server, verb, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True)
-        if done.returncode:
-            raise RuntimeError(done.stderr.strip() or "bench_load ended with %d" % done.returncode)
+        must_be_well(done.returncode, done.stderr)
         return json.loads(done.stdout), server.cpu() - before if before is not None else None
 
     def push_image(self, server):
@@ -109,6 +108,20 @@ class Bench:
             connection.request("GET", path, headers=dict([ACCEPT.split(": ", 1)]))
             response = connection.getresponse()
             return response.status, response.read()
+
+
+def must_be_well(returncode, said):
+    if returncode:
+        raise RuntimeError(said.strip() or "bench_load ended with %d" % returncode)
+
+
+def begin(command, **options):
+    """A load that is under way when this returns."""
+    process = subprocess.Popen([*command, "--say-begun"], stderr=subprocess.PIPE, text=True, **options)
+    said = process.stderr.readline()
+    if said != "begun\n":
+        raise RuntimeError((said + process.stderr.read()).strip() or "bench_load ended with %d" % process.wait())
+    return process
 
 
 def connect(server, timeout):
@@ -215,21 +228,16 @@ def beside(*options):
         with bench.fresh(peer) as server:
             bench.push_image(server)
             peers.measure.warm_memory(PUSHES_BESIDE * bench.size)
-            push = subprocess.Popen(bench.command(server, "upload", "--connections", PUSHES_BESIDE, "--size",
-                                                  bench.size, "--repository", bench.prefix + "/big", "--say-begun"),
-                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            said = push.stderr.readline()
-            if said != "begun\n":
-                raise RuntimeError(said.strip())
-            gets = subprocess.Popen(bench.command(server, "requests", "--path", bench.path("manifests/v0"),
-                                                  "--connections", CONNECTIONS, "--header", ACCEPT, *options),
-                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=first_served)
-            failed = push.stderr.read().strip()
-            push.wait()
+            push = begin(bench.command(server, "upload", "--connections", PUSHES_BESIDE, "--size", bench.size,
+                                       "--repository", bench.prefix + "/big"), stdout=subprocess.DEVNULL)
+            gets = begin(bench.command(server, "requests", "--path", bench.path("manifests/v0"), "--connections",
+                                       CONNECTIONS, "--header", ACCEPT, *options),
+                         stdout=subprocess.PIPE, preexec_fn=first_served)
+            failed = push.communicate()[1]
             gets.send_signal(signal.SIGINT)
             out, err = gets.communicate()
-            if push.returncode or gets.returncode:
-                raise RuntimeError(failed or err.strip())
+            must_be_well(push.returncode, failed)
+            must_be_well(gets.returncode, err)
             result = json.loads(out)
             return {key: {"rate": result["units_per_second"],
                           **{name: result["latency_us"][name] / 1e6 for name in ("p50", "p99", "max")}}}
