@@ -27,7 +27,7 @@ enum loci__handshake {
 	LOCI_HANDSHAKE_DONE,
 	LOCI_HANDSHAKE_WAITS,
 	LOCI_HANDSHAKE_FAILED,     /* the client may still be told why: linger */
-	LOCI_HANDSHAKE_GONE,       /* the client is not there any more */
+	LOCI_HANDSHAKE_GONE,       /* the client, without a word */
 	LOCI_HANDSHAKE_PLAIN_HTTP, /* it speaks HTTP: from now on the stream is a plain one */
 };
 

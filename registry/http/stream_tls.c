@@ -397,7 +397,7 @@ enum loci__handshake loci__stream_handshake(struct loci__http_stream *s)
 		return LOCI_HANDSHAKE_WAITS;
 	s->ops = &loci__http_plain_stream;
 	if (t->at_end || t->sys_errno)
-		return LOCI_HANDSHAKE_GONE;
+		return t->first ? LOCI_HANDSHAKE_FAILED : LOCI_HANDSHAKE_GONE;
 	return is_plain_http(t) ? LOCI_HANDSHAKE_PLAIN_HTTP : LOCI_HANDSHAKE_FAILED;
 }
 
