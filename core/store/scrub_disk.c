@@ -4,11 +4,11 @@
  * good bytes over bad sectors, and without pushing out of it what a server needs. Direct reads do
  * both. Where there are none, what was not in the cache before is dropped from it afterwards.
  */
+#include "core/base/page_cache.h"
 #include "core/store/scrub.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 void loci__scrub_open_direct(int fd)
@@ -16,12 +16,6 @@ void loci__scrub_open_direct(int fd)
 	int flags = fcntl(fd, F_GETFL);
 	if (flags >= 0)
 		(void)fcntl(fd, F_SETFL, flags | O_DIRECT);
-}
-
-static ssize_t pread_cached(int fd, void *p, size_t n, uint64_t offset)
-{
-	struct iovec v = {p, n};
-	return preadv2(fd, &v, 1, (off_t)offset, RWF_NOWAIT);
 }
 
 ssize_t loci__scrub_pread(int fd, void *p, size_t n, uint64_t offset)
@@ -33,7 +27,7 @@ ssize_t loci__scrub_pread(int fd, void *p, size_t n, uint64_t offset)
 			return got;
 		fcntl(fd, F_SETFL, flags & ~O_DIRECT);
 	}
-	ssize_t got = pread_cached(fd, p, n, offset);
+	ssize_t got = loci__pread_cached(fd, p, n, offset);
 	if (got > 0)
 		return got;
 	got = pread(fd, p, n, (off_t)offset);

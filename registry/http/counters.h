@@ -29,6 +29,7 @@
 	X(lost)                  \
 	X(bytes_in)              \
 	X(bytes_out)             \
+	X(cold_reads)            \
 	X(tls_handshakes)        \
 	X(tls_resumed)           \
 	X(tls_failed)            \

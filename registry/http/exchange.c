@@ -161,6 +161,11 @@ void loci__exchange_abort_sink(struct loci__exchange *ex)
 	submit(ex, abort_sink);
 }
 
+void loci__exchange_warm(struct loci__exchange *ex)
+{
+	submit(ex, loci__reply_warm);
+}
+
 void loci__exchange_carry(struct loci__exchange *ex)
 {
 	ex->carrying = true;

@@ -6,7 +6,8 @@
  *
  * At most one job is in flight, which keeps the bytes of a body in order without a lock. While
  * .busy, everything below "the worker's" belongs to the worker; while .carrying also .body and all
- * of the connection but its socket's place in the loop and its timer, and the connection stays.
+ * of the connection but its socket's place in the loop and its timer, and the connection stays;
+ * while a response waits for the disk, its file and .reply.warm_to.
  */
 #ifndef LOCI_REGISTRY_HTTP_EXCHANGE_H
 #define LOCI_REGISTRY_HTTP_EXCHANGE_H
@@ -62,6 +63,8 @@ struct loci__reply {
 	int n_iov;
 	uint64_t file_off;
 	uint64_t file_left;
+	uint64_t warm_to; /* offset: what is in front of it is, or was, in memory */
+	bool is_cold;     /* some of it came from the disk */
 	bool in_parts;
 	size_t next_part;
 	int status;
@@ -116,6 +119,8 @@ void loci__exchange_handle(struct loci__exchange *ex);
 void loci__exchange_carry(struct loci__exchange *ex);
 /* Submits what was filled to the sink; at the body's end, finishes it. */
 void loci__exchange_put(struct loci__exchange *ex);
+/* Has the next bytes of the response's file read from the disk, on a worker. */
+void loci__exchange_warm(struct loci__exchange *ex);
 /* Gives the sink up, on a worker. */
 void loci__exchange_abort_sink(struct loci__exchange *ex);
 /* For the loop's receiver. */
@@ -137,5 +142,7 @@ bool loci__body_discard(struct loci__conn *c, struct loci__body *b);
 
 /* reply.c: decides whether the connection goes on, and makes the head. 0 or NOMEM. */
 int loci__reply_init(struct loci__conn *c, struct loci__exchange *ex);
+/* The work of loci__exchange_warm. */
+void loci__reply_warm(struct loci__exchange *ex);
 
 #endif

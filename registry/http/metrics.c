@@ -64,6 +64,8 @@ static const struct loci_metric_family families[] = {
          collect_number, FIELD(bytes_in)},
         {"loci_http_sent_bytes_total", "Bytes to clients, heads too", LOCI_METRIC_COUNTER,
          collect_number, FIELD(bytes_out)},
+        {"loci_http_cold_reads_total", "Times that a response waited for the disk",
+         LOCI_METRIC_COUNTER, collect_number, FIELD(cold_reads)},
         {"loci_http_tls_handshakes_total", "TLS connections that came about", LOCI_METRIC_COUNTER,
          collect_number, FIELD(tls_handshakes)},
         {"loci_http_tls_resumed_total", "Of these, with a session of before", LOCI_METRIC_COUNTER,

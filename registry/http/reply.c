@@ -8,6 +8,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/logger.h"
+#include "core/base/page_cache.h"
 
 #include <errno.h>
 #include <string.h>
@@ -162,6 +163,7 @@ static bool take_part(struct loci__reply *r, const struct loci_http_response *rs
 	r->iov[1] = (struct iovec){(char *)part->text, part->text_len};
 	r->file_off = part->file_off;
 	r->file_left = part->file_len;
+	r->warm_to = 0;
 	return true;
 }
 
@@ -190,7 +192,8 @@ static void join(struct loci__reply *r, const struct loci_http_response *rs)
 	}
 	if (!r->file_left || r->file_left > room || r->in_parts)
 		return;
-	ssize_t n = pread(rs->file_fd, h->p + h->len, (size_t)r->file_left, (off_t)r->file_off);
+	ssize_t n =
+	        loci__pread_cached(rs->file_fd, h->p + h->len, (size_t)r->file_left, r->file_off);
 	if (n != (ssize_t)r->file_left)
 		return;
 	h->len += (size_t)n;
@@ -283,10 +286,47 @@ static enum loci__step lost(struct loci__conn *c, const struct loci__exchange *e
 	return LOCI_STEP_CLOSE;
 }
 
+static size_t next_burst(const struct loci__reply *r)
+{
+	return r->file_left < FILE_BURST ? (size_t)r->file_left : FILE_BURST;
+}
+
+void loci__reply_warm(struct loci__exchange *ex)
+{
+	struct loci__reply *r = &ex->reply;
+	size_t n = next_burst(r);
+	loci__warm(ex->rs->file_fd, r->file_off, n);
+	r->warm_to = r->file_off + n;
+}
+
+/* Asked once for each burst, whatever becomes of it in memory afterwards. Behind one that was cold
+ * nobody asks: what is being read ahead may have its first and last byte before the middle. */
+static bool must_warm(struct loci__reply *r, int fd)
+{
+	size_t n = next_burst(r);
+	if (r->file_off < r->warm_to)
+		return false;
+	r->is_cold = r->is_cold || loci__is_cold(fd, r->file_off, n);
+	if (!r->is_cold)
+		r->warm_to = r->file_off + n;
+	return r->is_cold;
+}
+
+/* The disk is waited for by a worker, while the loop answers others. */
+static enum loci__step warm(struct loci__conn *c, struct loci__exchange *ex)
+{
+	loci__pace_go(&c->write_pace, loci__clock_ms()); /* this time is not the client's */
+	loci__count(c->loop->counters, LOCI_COUNT_cold_reads, 1);
+	loci__exchange_warm(ex);
+	return LOCI_STEP_JOB;
+}
+
 static enum loci__step send_file(struct loci__conn *c, struct loci__exchange *ex)
 {
 	struct loci__reply *r = &ex->reply;
 	size_t burst = FILE_BURST;
+	if (must_warm(r, ex->rs->file_fd))
+		return warm(c, ex);
 	while (burst && r->file_left) {
 		size_t want = r->file_left < burst ? (size_t)r->file_left : burst;
 		ssize_t n = loci__conn_send_file(c, ex->rs->file_fd, r->file_off, want);
@@ -310,6 +350,8 @@ static enum loci__step send_file(struct loci__conn *c, struct loci__exchange *ex
 enum loci__step loci__step_send(struct loci__conn *c)
 {
 	struct loci__reply *r = &c->ex->reply;
+	if (c->ex->busy)
+		return LOCI_STEP_JOB;
 	if (r->iov[0].iov_len + r->iov[1].iov_len)
 		return send_memory(c, r);
 	if (r->file_left)

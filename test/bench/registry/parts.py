@@ -208,11 +208,11 @@ def referrers(n):
     return run
 
 
-# ---- beside pushes
+# ---- beside transfers
 
 SCHED_SETATTR = 314  # x86-64
 CLIENT_NICE, CLIENT_SLICE_NS = -10, 100_000
-PUSHES_BESIDE = 4
+BESIDE = 4  # transfers
 
 
 def first_served():
@@ -222,26 +222,50 @@ def first_served():
     ctypes.CDLL(None).syscall(SCHED_SETATTR, 0, attributes, 0)  # or not, without privileges
 
 
-def beside(*options):
-    """Latency of small requests for as long as four pushes last."""
+def latency_beside(bench, server, transfers, *options):
+    """Of small requests, for as long as these transfers last."""
+    transfers = begin(transfers, stdout=subprocess.DEVNULL)
+    gets = begin(bench.command(server, "requests", "--path", bench.path("manifests/v0"), "--connections", CONNECTIONS,
+                               "--header", ACCEPT, *options), stdout=subprocess.PIPE, preexec_fn=first_served)
+    failed = transfers.communicate()[1]
+    gets.send_signal(signal.SIGINT)
+    out, err = gets.communicate()
+    must_be_well(transfers.returncode, failed)
+    must_be_well(gets.returncode, err)
+    result = json.loads(out)
+    return {"rate": result["units_per_second"],
+            **{name: result["latency_us"][name] / 1e6 for name in ("p50", "p99", "max")}}
+
+
+def beside_pushes(*options):
     def run(bench, peer, key):
         with bench.fresh(peer) as server:
             bench.push_image(server)
-            peers.measure.warm_memory(PUSHES_BESIDE * bench.size)
-            push = begin(bench.command(server, "upload", "--connections", PUSHES_BESIDE, "--size", bench.size,
-                                       "--repository", bench.prefix + "/big"), stdout=subprocess.DEVNULL)
-            gets = begin(bench.command(server, "requests", "--path", bench.path("manifests/v0"), "--connections",
-                                       CONNECTIONS, "--header", ACCEPT, *options),
-                         stdout=subprocess.PIPE, preexec_fn=first_served)
-            failed = push.communicate()[1]
-            gets.send_signal(signal.SIGINT)
-            out, err = gets.communicate()
-            must_be_well(push.returncode, failed)
-            must_be_well(gets.returncode, err)
-            result = json.loads(out)
-            return {key: {"rate": result["units_per_second"],
-                          **{name: result["latency_us"][name] / 1e6 for name in ("p50", "p99", "max")}}}
+            peers.measure.warm_memory(BESIDE * bench.size)
+            return {key: latency_beside(bench, server, bench.command(
+                server, "upload", "--connections", BESIDE, "--size", bench.size, "--repository", bench.prefix + "/big"),
+                *options)}
     return run
+
+
+def drop_from_memory(store):
+    os.sync()
+    for directory, _, names in os.walk(store):
+        for name in names:
+            fd = os.open(os.path.join(directory, name), os.O_RDONLY)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+
+
+def beside_cold_pulls(bench, peer, key):
+    with bench.fresh(peer) as server:
+        if not server.store:
+            raise NotThere("its store cannot be dropped from memory")
+        bench.push_image(server)
+        digests = push_big(bench, server, BESIDE)[1]
+        drop_from_memory(server.store)
+        return {key: latency_beside(bench, server, bench.command(server, "download",
+                                                                 *pull_options(bench, digests, BESIDE, 1)))}
 
 
 # ---- big transfers
@@ -389,8 +413,9 @@ PARTS = [
     Part("catalog-few", page("/v2/_catalog?n=100&last=fill/{middle}", kind="few")),
     Part("referrers", referrers(REFERRERS)),
     Part("referrers-few", referrers(REFERRERS_FEW)),
-    Part("beside", beside(), most=2),
-    Part("beside-paced", beside("--rate", 1000), most=2),
+    Part("beside", beside_pushes(), most=2),
+    Part("beside-paced", beside_pushes("--rate", 1000), most=2),
+    Part("beside-cold", beside_cold_pulls, most=2),
     Part("pull-1 push-1", transfers(1), floor="files"),
     Part("pull-8 push-8", transfers(8), floor="files", most=2),
     Part("images again", images),

@@ -19,10 +19,10 @@ OURS, DOCKER, FLOOR = "ociregistry", "docker-registry", "floor"
 
 
 class Server:
-    """A registry that answers. pid: None when nobody told it."""
+    """A registry that answers. pid, store: None when nobody told it."""
 
-    def __init__(self, address, pid=None, process=None, tls=False):
-        self.address, self.pid, self.process, self.tls = address, pid, process, tls
+    def __init__(self, address, pid=None, process=None, tls=False, store=None):
+        self.address, self.pid, self.process, self.tls, self.store = address, pid, process, tls, store
 
     @property
     def port(self):
@@ -65,7 +65,7 @@ class Peer:
         begin = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.first = self._until_it_answers(process, port, certificate, begin)
-        return Server("127.0.0.1:%d" % port, process.pid, process, bool(certificate))
+        return Server("127.0.0.1:%d" % port, process.pid, process, bool(certificate), store)
 
     def _until_it_answers(self, process, port, certificate, begin):
         """A short pause between two tries: without, they take half of the core that the server starts on, where two share

@@ -76,6 +76,7 @@ ROWS = [
     Row("referrers-few", "all of 100 referrers", SMALL),
     Row("beside", "manifest GET by 32 connections beside 4 pushes of {size}", LATENCY, p99=[("most", 5e-3)]),
     Row("beside-paced", "the same, 1000 requests a second", LATENCY, p99=[("most", 5e-3)]),
+    Row("beside-cold", "manifest GET by 32 connections beside 4 pulls of {size} from the disk", LATENCY),
     Row("pull-1", "blob GET of {size}, 1 client", BIG, rate=[("floor", 0.9)], cpu=[("x", 5)]),
     Row("pull-8", "blob GET of {size}, 8 clients", BIG, rate=[("floor", 0.9)], cpu=[("x", 5)]),
     Row("push-1", "push of {size}, 1 client", BIG, **_x(2.5, 2.86)),

@@ -12,6 +12,7 @@
  *   /stuck/N          as /full, but abort waits for the gate
  *   /server           the server's own numbers
  *   /wait, /gated     a handler, a sink that blocks until /gate/open (again after /gate/close)
+ *   /disk/cold        files are on a disk that blocks likewise, until /disk/warm
  */
 #include "registry_double.h"
 
@@ -28,7 +29,11 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #define HEADERS_MAX 4
 
@@ -381,6 +386,7 @@ static struct loci_http_response *on_server(const struct route_args *a)
 	SHOW(lost)
 	SHOW(bytes_in)
 	SHOW(bytes_out)
+	SHOW(cold_reads)
 	SHOW(tls_handshakes)
 	SHOW(tls_resumed)
 	SHOW(tls_failed)
@@ -455,6 +461,42 @@ static struct loci_http_response *on_gate_close(const struct route_args *a)
 	return text(200, "closed\n");
 }
 
+/* Files as the driver sees them, so that a test can have their bytes on a disk. */
+static atomic_bool is_cold;
+
+LOCI_API ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+	if (flags & RWF_NOWAIT && atomic_load(&is_cold)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return syscall(SYS_preadv2, fd, iov, n, offset, 0, flags);
+}
+
+LOCI_API ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
+{
+	struct stat st;
+	if (atomic_load(&is_cold) && fstat(out_fd, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+		must_be_worker();
+		pass_gate();
+	}
+	return syscall(SYS_sendfile, out_fd, in_fd, offset, n);
+}
+
+static struct loci_http_response *on_disk_cold(const struct route_args *a)
+{
+	(void)a;
+	atomic_store(&is_cold, true);
+	return text(200, "cold\n");
+}
+
+static struct loci_http_response *on_disk_warm(const struct route_args *a)
+{
+	(void)a;
+	atomic_store(&is_cold, false);
+	return text(200, "warm\n");
+}
+
 static const struct route {
 	const char *prefix; /* then /NUMBER for each number */
 	unsigned numbers;
@@ -480,6 +522,8 @@ static const struct route {
         {"/wait", 0, true, on_wait},
         {"/gate/open", 0, false, on_gate_open},
         {"/gate/close", 0, false, on_gate_close},
+        {"/disk/cold", 0, false, on_disk_cold},
+        {"/disk/warm", 0, false, on_disk_warm},
         {"/clock", 1, false, on_clock},
         {"/server", 0, false, on_server},
 };

@@ -176,6 +176,46 @@ class Responses(TestCase):
             self.assertEqual(slow.response().body, b"waited\n")
             self.assertEqual(slow.response().body, b"hello\n")
 
+    def test_disk_does_not_stop_the_loop(self):
+        burst = 2 << 20
+        self.server.get("/gate/close")
+        self.server.get("/disk/cold")
+        self.addCleanup(self.server.get, "/disk/warm")
+        for off, n, waits in ((0, 100, 1), (5, burst, 1), (5, burst + 1, 2), (7, 3 * burst, 3)):
+            before = self.server.numbers()["cold_reads"]
+            with self.server.connect() as slow:
+                slow.send(request("GET", "/file/%d/%d" % (off, n)) + request("GET", "/small"))
+                self.assertEqual(self.server.get("/small").body, b"hello\n")
+                self.assertEqual(slow.exactly(9), b"HTTP/1.1 ")  # the head is on its way
+                self.server.get("/gate/open")
+                got = slow.until_bytes(b"\r\n\r\n") and slow.exactly(n)
+                self.assertTrue(got == pattern(off, n), "%d bytes from %d" % (n, off))
+                self.assertEqual(slow.response().body, b"hello\n")
+            self.server.get("/gate/close")
+            self.assertEqual(self.server.numbers()["cold_reads"], before + waits)
+
+    def test_bodies_in_parts_from_a_disk(self):
+        self.server.get("/gate/open")
+        self.server.get("/disk/cold")
+        self.addCleanup(self.server.get, "/disk/warm")
+        before = self.server.numbers()["cold_reads"]
+        self.assertTrue(self.server.get("/parts/5/3000000").body ==
+                        b"<first>" + pattern(5, 3000000) + b"<none><one>" + pattern(7, 1) + b"<end>")
+        self.assertEqual(self.server.numbers()["cold_reads"], before + 3)
+
+    def test_client_goes_while_the_disk_works(self):
+        self.server.get("/gate/close")
+        self.server.get("/disk/cold")
+        self.addCleanup(self.server.get, "/disk/warm")
+        lost = self.server.numbers()["lost"]
+        with self.server.connect() as slow:
+            slow.send(request("GET", "/file/0/50000000"))
+            until("it waits for the disk", lambda: self.server.numbers()["in_flight"] == 2)
+            slow.reset()
+        self.server.get("/gate/open")
+        until("it is gone", lambda: self.server.numbers()["lost"] == lost + 1)
+        self.assertEqual(self.server.numbers()["in_flight"], 1)
+
     def test_access_log(self):
         with self.server.connect() as c:
             c.send(request("PUT", "/sink?logged", "User-Agent: tester/1", body=b"12345"))

@@ -15,7 +15,7 @@ import parts  # noqa: E402
 import table  # noqa: E402
 
 SMALL = ["--rounds", "1", "--seconds", "1", "--many", "300", "--size-mib", "1", "--images", "4", "--connections", "20"]
-ROWS = ["manifest-head", "tags", "referrers", "beside-paced", "pull-1", "push-1", "images", "again", "tls-push", "idle"]
+ROWS = ["manifest-head", "tags", "referrers", "beside-paced", "beside-cold", "pull-1", "push-1", "images", "again", "tls-push", "idle"]
 
 
 def run(work, *options):
