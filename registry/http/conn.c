@@ -206,9 +206,11 @@ static const struct {
 void loci__conn_close(struct loci__conn *c, enum loci__conn_end why)
 {
 	struct loci__http_loop *l = c->loop;
-	if (c->ex && c->ex->carrying) { /* its carrier finds the end, and comes back */
+	/* Its carrier comes back soon. A shutdown(2) would bring it back sooner, but then the
+	 * kernel never tells the client that its window is open again, which keeps it waiting for a
+	 * minute. */
+	if (c->ex && c->ex->carrying) {
 		c->end = why;
-		shutdown(c->stream.fd, SHUT_RDWR);
 		return;
 	}
 	if (ends[why].counter != LOCI_COUNTERS_)

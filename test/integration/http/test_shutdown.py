@@ -113,7 +113,8 @@ class Shutdown(unittest.TestCase):
             until("it is under way", lambda: server.stats()["sinks"] == 1)
             server.terminate()
             left = self.finished(server)
-            sender.join()
+            sender.join(10)
+            self.assertFalse(sender.is_alive(), "the client hears of it")
         self.assertEqual((left["aborted"], left["finished"]), ("1", "0"))
         reasons = [e.get("reason") for e in server.log if e.get("target") == "/sink"]
         self.assertEqual(reasons, ["cut: the server stops"])
