@@ -41,8 +41,12 @@ class Client:
     lacks = {}
 
     def __init__(self, registry, work):
-        self.registry = registry  # images.Registry: address, and plain HTTP look-ups to check by
+        self.registry = registry  # images.Registry: address, and look-ups to check by
         self.work = work
+
+    def plain(self, *flags):
+        """What a client is told when the registry has no TLS; with it, the certificate must do."""
+        return () if self.registry.tls else flags
 
     def dir(self, name):
         path = os.path.join(self.work, name)
@@ -78,10 +82,10 @@ class Skopeo(Client):
 
     def push_pull(self, layout, tag, *flags):
         expected, repo = layout_digest(layout, tag), "skopeo/" + tag
-        self.copy(*flags, "--dest-tls-verify=false", "oci:%s:%s" % (layout, tag), "docker://" + self.ref(repo, tag))
+        self.copy(*flags, *self.plain("--dest-tls-verify=false"), "oci:%s:%s" % (layout, tag), "docker://" + self.ref(repo, tag))
         same("digest in the registry", expected, self.registry.digest(repo, tag))
         out = self.dir("skopeo-" + tag)
-        self.copy(*flags, "--src-tls-verify=false", "docker://" + self.ref(repo, tag), "oci:%s:%s" % (out, tag))
+        self.copy(*flags, *self.plain("--src-tls-verify=false"), "docker://" + self.ref(repo, tag), "oci:%s:%s" % (out, tag))
         same("digest pulled", expected, layout_digest(out, tag))
 
     def index(self, made):
@@ -90,7 +94,7 @@ class Skopeo(Client):
 
 class Crane(Client):
     def crane(self, *args):
-        return run("crane", *args, "--insecure")
+        return run("crane", *args, *self.plain("--insecure"))
 
     def push_pull(self, layout, tag):
         # crane pushes the one thing that a layout holds: make one for each tag.
@@ -117,10 +121,10 @@ class Crane(Client):
 class Oras(Client):
     def push_pull(self, layout, tag):
         repo, expected = "oras/" + tag, layout_digest(layout, tag)
-        run("oras", "cp", "--from-oci-layout", "--to-plain-http", "%s:%s" % (layout, tag), self.ref(repo, tag))
+        run("oras", "cp", "--from-oci-layout", *self.plain("--to-plain-http"), "%s:%s" % (layout, tag), self.ref(repo, tag))
         same("digest in the registry", expected, self.registry.digest(repo, tag))
         out = self.dir("oras-out")
-        run("oras", "cp", "--from-plain-http", "--to-oci-layout", self.ref(repo, tag), "%s:%s" % (out, tag))
+        run("oras", "cp", *self.plain("--from-plain-http"), "--to-oci-layout", self.ref(repo, tag), "%s:%s" % (out, tag))
         same("digest pulled", expected, layout_digest(out, tag))
 
     def artifact(self, made):
@@ -128,16 +132,16 @@ class Oras(Client):
         os.makedirs(out)
         with open(os.path.join(out, "report.json"), "w") as f:
             f.write('{"sbom": true}\n')
-        run("oras", "push", "--plain-http", "--artifact-type", "application/vnd.example.report", ref,
+        run("oras", "push", *self.plain("--plain-http"), "--artifact-type", "application/vnd.example.report", ref,
             "report.json:application/json", cwd=out)
         os.rename(os.path.join(out, "report.json"), os.path.join(out, "sent"))
-        run("oras", "pull", "--plain-http", ref, cwd=out)
+        run("oras", "pull", *self.plain("--plain-http"), ref, cwd=out)
         with open(os.path.join(out, "report.json")) as f:
             same("file pulled", '{"sbom": true}\n', f.read())
         os.rename(os.path.join(out, "report.json"), os.path.join(out, "signature.bin"))
-        run("oras", "attach", "--plain-http", "--artifact-type", "application/vnd.example.signature", ref,
+        run("oras", "attach", *self.plain("--plain-http"), "--artifact-type", "application/vnd.example.signature", ref,
             "signature.bin:application/octet-stream", cwd=out)
-        found = json.loads(run("oras", "discover", "--plain-http", "--format", "json", ref))
+        found = json.loads(run("oras", "discover", *self.plain("--plain-http"), "--format", "json", ref))
         referrers = found.get("referrers", found.get("manifests"))
         same("referrers", ["application/vnd.example.signature"], [r["artifactType"] for r in referrers])
 
@@ -155,7 +159,7 @@ class ContainersStorage(Client):
         # podman 4.3 does not heed --tls-verify in `manifest create`.
         self.env = {"CONTAINERS_REGISTRIES_CONF": os.path.join(work, "registries.conf")}
         with open(self.env["CONTAINERS_REGISTRIES_CONF"], "w") as f:
-            f.write('[[registry]]\nlocation = "%s"\ninsecure = true\n' % registry.address)
+            f.write('[[registry]]\nlocation = "%s"\ninsecure = %s\n' % (registry.address, "false" if registry.tls else "true"))
 
     def cmd(self, *args):
         return run(*self.options, *args, env=self.env)
@@ -164,11 +168,11 @@ class ContainersStorage(Client):
         repo = "%s/%s" % (self.program, tag)
         name = self.cmd("pull", "-q", "oci:%s:%s" % (layout, tag)).splitlines()[-1]
         digest_file = os.path.join(self.work, self.program + ".digest")
-        self.cmd("push", "-q", "--tls-verify=false", "--digestfile", digest_file, name, "docker://" + self.ref(repo, tag))
+        self.cmd("push", "-q", *self.plain("--tls-verify=false"), "--digestfile", digest_file, name, "docker://" + self.ref(repo, tag))
         with open(digest_file) as f:
             same("digest in the registry", f.read().strip(), self.registry.digest(repo, tag))
         self.cmd("rmi", "-f", name)
-        back = self.cmd("pull", "-q", "--tls-verify=false", self.ref(repo, tag)).splitlines()[-1]
+        back = self.cmd("pull", "-q", *self.plain("--tls-verify=false"), self.ref(repo, tag)).splitlines()[-1]
         same("image ID", name, back)
         self.cmd("rmi", "-f", back)
 
@@ -176,13 +180,13 @@ class ContainersStorage(Client):
         repo, tag = self.program + "/index", "index"
         self.registry.push_layout(made.layout, "index", repo, "source")
         # Makes a manifest list of what an index in the registry names, and pushes it with all its images.
-        self.cmd("manifest", "create", "--all", "--tls-verify=false", "list-of-it", "docker://" + self.ref(repo, "source"))
-        self.cmd("manifest", "push", "--all", "--tls-verify=false", "list-of-it", "docker://" + self.ref(repo, tag))
+        self.cmd("manifest", "create", "--all", *self.plain("--tls-verify=false"), "list-of-it", "docker://" + self.ref(repo, "source"))
+        self.cmd("manifest", "push", "--all", *self.plain("--tls-verify=false"), "list-of-it", "docker://" + self.ref(repo, tag))
         sent = self.registry.manifest(repo, tag)
         same("architectures", ["amd64", "arm64"], sorted(m["platform"]["architecture"] for m in sent["manifests"]))
         same("digests", sorted(m["digest"] for m in self.registry.manifest(repo, "source")["manifests"]),
              sorted(m["digest"] for m in sent["manifests"]))
-        pulled = self.cmd("pull", "-q", "--tls-verify=false", self.ref(repo, tag)).splitlines()[-1]
+        pulled = self.cmd("pull", "-q", *self.plain("--tls-verify=false"), self.ref(repo, tag)).splitlines()[-1]
         same("image ID", made.config_digest["index"].split(":")[1], pulled)
 
     def close(self):
@@ -254,6 +258,8 @@ class Docker(Client):
         said = self.cmd("pull", self.ref(repo, "index"))
         same("digest pulled", layout_digest(made.layout, "index"), re.search(r"Digest: (\S+)", said).group(1))
         same("image ID", made.config_digest["index"], self.cmd("inspect", "--format", "{{.Id}}", self.ref(repo, "index")))
+        if self.registry.tls:
+            return  # `docker manifest push` speaks plain HTTP to whatever is on loopback
         # The client's own way to make an index: of an image that it pushed (20.10 takes no OCI manifest for it).
         listed = self.ref("docker/image", "list")
         run("docker", "manifest", "create", "--insecure", listed, self.ref("docker/image", "image"),
@@ -280,10 +286,11 @@ class Curl(Client):
     """Nothing but HTTP: what a shell script in CI does."""
 
     def curl(self, *args):
-        return run("curl", "-sS", "--fail-with-body", *args)
+        return run("curl", "-sS", "--fail-with-body", *(("--cacert", self.registry.ca) if self.registry.tls else ()), *args)
 
     def push_pull(self, layout, tag):
-        base = "http://%s/v2/curl/%s" % (self.registry.address, tag)
+        scheme = "https" if self.registry.tls else "http"
+        base = "%s://%s/v2/curl/%s" % (scheme, self.registry.address, tag)
         expected = layout_digest(layout, tag)
         for digest, path, media_type in images.walk(layout, expected):
             if media_type in images.MANIFEST_TYPES:
@@ -292,7 +299,7 @@ class Curl(Client):
             else:
                 head = self.curl("-X", "POST", "-D", "-", "-o", "/dev/null", base + "/blobs/uploads/")
                 where = re.search(r"(?im)^location: *(\S+)", head).group(1)
-                where = where if "://" in where else "http://" + self.registry.address + where
+                where = where if "://" in where else "%s://%s%s" % (scheme, self.registry.address, where)
                 glue = "&" if "?" in where else "?"
                 self.curl("-X", "PUT", "-T", path, "-H", "Content-Type: application/octet-stream",
                           "%s%sdigest=%s" % (where, glue, digest))
@@ -312,7 +319,8 @@ class Ocipull(Client):
         repo = "ocipull/" + tag
         self.registry.push_layout(layout, tag, repo, tag)
         store = self.dir("ocipull-store")
-        said = run(os.path.join(self.registry.bin, "ocipull"), "--store", store, "-q", self.ref(repo, tag))
+        said = run(os.path.join(self.registry.bin, "ocipull"), "--store", store, "-q",
+                   *(("--insecure",) if self.registry.tls else ()), self.ref(repo, tag))
         same("digest pulled", layout_digest(layout, tag), said.splitlines()[-1])
         shutil.rmtree(store)
 

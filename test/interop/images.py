@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 import re
+import ssl
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "images"), os.path.join(HERE, "..", "integration", "lib")]
 import make_busybox  # noqa: E402
 import ociregistry  # noqa: E402
+from tls import make_certificate  # noqa: E402
 from oci_image import OCI_INDEX, OCI_MANIFEST, Layout, file  # noqa: E402
 
 MANIFEST_TYPES = (OCI_MANIFEST, OCI_INDEX)
@@ -64,10 +66,17 @@ class Made:
 
 
 class Registry(ociregistry.Registry):
-    """ociregistry of a build, running; with what the clients are checked by."""
+    """ociregistry of a build, running; with what the clients are checked by. keys: a folder for a certificate, when it is
+    to speak HTTPS; programs written in Go that are started from here on trust it."""
 
-    def __init__(self, bin_dir, store, *options):
-        super().__init__(*options, store=store)
+    def __init__(self, bin_dir, store, *options, keys=None):
+        context = None
+        if keys:
+            self.ca, key = make_certificate(keys)
+            os.environ["SSL_CERT_FILE"] = self.ca
+            context = ssl.create_default_context(cafile=self.ca)
+            options += ("--tls-certificate", self.ca, "--tls-key", key)
+        super().__init__(*options, store=store, tls=context)
         self.bin = bin_dir
         os.environ["OCIREGISTRY"] = os.path.join(bin_dir, "ociregistry")
         self.start()
@@ -97,7 +106,7 @@ class Registry(ociregistry.Registry):
                 self.push_manifest(repo, as_tag if digest == top else digest, data, media_type)
             else:
                 # A peer may give an absolute URL, with a query of its own.
-                where = re.sub(r"^http://[^/]*", "", self.start_upload(repo))
+                where = re.sub(r"^https?://[^/]*", "", self.start_upload(repo))
                 self.expect(201, "PUT", "%s%sdigest=%s" % (where, "&" if "?" in where else "?", digest), data)
 
     def close(self):
