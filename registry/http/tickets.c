@@ -52,40 +52,53 @@ static bool is_old(const struct key *k, uint64_t now, uint64_t life)
 	return !k->is_there || now - k->made_ms >= life;
 }
 
-static bool make_key(struct key *k, uint64_t now)
+/* A key lives as long as a ticket that it made last. */
+static void forget_old(struct loci__tickets *t, uint64_t now)
 {
-	k->made_ms = now;
-	k->is_there = RAND_bytes(k->name, sizeof(k->name)) == 1 &&
-	              RAND_priv_bytes(k->cipher, sizeof(k->cipher)) == 1 &&
-	              RAND_priv_bytes(k->mac, sizeof(k->mac)) == 1;
-	return k->is_there;
+	struct key *const keys[] = {&t->now, &t->before};
+	for (size_t i = 0; i < loci__array_len(keys); i++)
+		if (is_old(keys[i], now, 2 * LIFE_MS))
+			OPENSSL_cleanse(keys[i], sizeof(*keys[i]));
+}
+
+/* The next key, or all stays as it was. */
+static bool make_key(struct loci__tickets *t, uint64_t now)
+{
+	struct key k = {.made_ms = now, .is_there = true};
+	bool good = RAND_bytes(k.name, sizeof(k.name)) == 1 &&
+	            RAND_priv_bytes(k.cipher, sizeof(k.cipher)) == 1 &&
+	            RAND_priv_bytes(k.mac, sizeof(k.mac)) == 1;
+	if (good) {
+		t->before = t->now;
+		t->now = k;
+	}
+	OPENSSL_cleanse(&k, sizeof(k));
+	return good;
 }
 
 /* The key for a new ticket. */
 static bool current(struct loci__tickets *t, struct key *ret)
 {
 	uint64_t now = t->now_ms();
-	bool good = true;
 	pthread_mutex_lock(&t->lock);
-	if (is_old(&t->now, now, LIFE_MS)) {
-		t->before = t->now;
-		good = make_key(&t->now, now);
-	}
-	*ret = t->now;
+	forget_old(t, now);
+	bool good = !is_old(&t->now, now, LIFE_MS) || make_key(t, now);
+	if (good)
+		*ret = t->now;
 	pthread_mutex_unlock(&t->lock);
 	return good;
 }
 
-/* The key of a ticket that is shown, as long as one that it made last may live. */
+/* The key of a ticket that is shown. */
 static bool find(struct loci__tickets *t, const unsigned char name[NAME_N], struct key *ret)
 {
 	uint64_t now = t->now_ms();
 	bool found = false;
 	pthread_mutex_lock(&t->lock);
+	forget_old(t, now);
 	const struct key *const keys[] = {&t->now, &t->before};
 	for (size_t i = 0; !found && i < loci__array_len(keys); i++)
-		if (!is_old(keys[i], now, 2 * LIFE_MS) &&
-		    memcmp(keys[i]->name, name, NAME_N) == 0) {
+		if (keys[i]->is_there && memcmp(keys[i]->name, name, NAME_N) == 0) {
 			*ret = *keys[i];
 			found = true;
 		}

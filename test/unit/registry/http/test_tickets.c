@@ -9,10 +9,20 @@
 #include "core/base/cleanup.h"
 #include "registry/http/tickets.h"
 
+#include "loci/api.h"
+
+#include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
 
 #define LIFE_MS (1000ull * LOCI_TICKETS_LIFE_S)
+
+static bool random_fails;
+
+LOCI_API int RAND_priv_bytes(unsigned char *buf, int n)
+{
+	return random_fails ? 0 : RAND_priv_bytes_ex(NULL, buf, (size_t)n, 0);
+}
 
 static uint64_t clock_ms;
 static SSL_SESSION *given; /* by the server, last */
@@ -133,8 +143,39 @@ static void test_life_of_keys(void **state)
 	}
 }
 
+/* No new tickets then, but those that there are go on to be taken. */
+static void test_no_random_bytes(void **state)
+{
+	struct loci__tickets *t = loci__tickets_new(now_ms);
+	SSL_CTX *server = server_ctx();
+	SSL_CTX *client = client_ctx(TLS1_2_VERSION);
+	(void)state;
+	loci__tickets_serve(t, server);
+	clock_ms = 5;
+	SSL_SESSION *first = take_session(server, client);
+	clock_ms = 5 + LIFE_MS;
+	random_fails = true;
+	for (int i = 0; i < 3; i++)
+		assert_false(goes_on(server, client, NULL));
+	assert_true(goes_on(server, client, first));
+	random_fails = false;
+	SSL_SESSION *second = take_session(server, client);
+	assert_true(goes_on(server, client, first));
+	assert_true(goes_on(server, client, second));
+	SSL_SESSION_free(first);
+	SSL_SESSION_free(second);
+	SSL_SESSION_free(given);
+	given = NULL;
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+	loci__tickets_free(t);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_life_of_keys)};
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_life_of_keys),
+	        cmocka_unit_test(test_no_random_bytes),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
