@@ -94,7 +94,8 @@ const struct loci_option loci__ociregistry_options[] = {
          .help = "Event loops; 0 is one for each core"},
         {LOCI_OPT_NUMBER(S, workers), .key = "http.workers", .flag = "workers", .value = "0",
          .max = 1024,
-         .help = "Most threads that wait for the disk; 0 is 8 for each core, at least 16"},
+         .help = "Most threads that wait for the disk with a response, and so many again for all "
+                 "else that waits; 0 is 8 for each core, at least 16"},
         {LOCI_OPT_NUMBER(S, carriers), .key = "http.carriers", .flag = "carriers", .value = "0",
          .max = 256,
          .help = "Most threads that receive, hash and write the bodies of uploads; 0 is one for "

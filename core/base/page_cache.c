@@ -1,39 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/page_cache.h"
 
-#include "core/base/cleanup.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/sendfile.h>
 #include <sys/uio.h>
 
-ssize_t loci__pread_cached(int fd, void *p, size_t n, uint64_t offset)
+#define FILL_BUFFER (64 * 1024)
+
+static ssize_t read_at(int fd, void *p, size_t n, uint64_t offset, int flags)
 {
 	struct iovec v = {p, n};
-	return preadv2(fd, &v, 1, (off_t)offset, RWF_NOWAIT);
+	return preadv2(fd, &v, 1, (off_t)offset, flags);
 }
 
-static bool byte_is_cold(int fd, uint64_t offset)
+ssize_t loci__page_cache_read(int fd, void *p, size_t n, uint64_t offset)
+{
+	return read_at(fd, p, n, offset, RWF_NOWAIT);
+}
+
+static bool lacks_byte(int fd, uint64_t offset)
 {
 	char byte;
-	return loci__pread_cached(fd, &byte, 1, offset) < 0 && errno == EAGAIN;
+	return loci__page_cache_read(fd, &byte, 1, offset) < 0 && errno == EAGAIN;
 }
 
-bool loci__is_cold(int fd, uint64_t offset, size_t n)
+bool loci__page_cache_lacks(int fd, uint64_t offset, size_t n, size_t step)
 {
-	return byte_is_cold(fd, offset) || (n > 1 && byte_is_cold(fd, offset + n - 1));
+	for (size_t at = 0; at < n - 1; at += step)
+		if (lacks_byte(fd, offset + at))
+			return true;
+	return lacks_byte(fd, offset + n - 1);
 }
 
-/* /dev/null takes pages without a look at them, so nothing is copied. POSIX_FADV_WILLNEED would
- * read further ahead, but one small page at a time, which costs several times the CPU. */
-void loci__warm(int fd, uint64_t offset, size_t n)
+/* Read and thrown away, as that is what tells of errors. POSIX_FADV_WILLNEED would not wait, and
+ * fills memory with small pages, which cost several times the CPU. */
+int loci__page_cache_fill(int fd, uint64_t offset, size_t n)
 {
-	off_t at = (off_t)offset, end = at + (off_t)n;
-	loci__cleanup_close int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	while (null >= 0 && at < end) {
-		ssize_t moved = sendfile(null, fd, &at, (size_t)(end - at));
-		if (moved == 0 || (moved < 0 && errno != EINTR))
-			return;
+	char buf[FILL_BUFFER];
+	while (n > 0) {
+		ssize_t got = read_at(fd, buf, n < sizeof(buf) ? n : sizeof(buf), offset, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return (int)got;
+		offset += (uint64_t)got;
+		n -= (size_t)got;
 	}
+	return 0;
 }

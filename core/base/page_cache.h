@@ -9,12 +9,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* pread(2) of what is in memory; -1 with EAGAIN where nothing is. */
-ssize_t loci__pread_cached(int fd, void *p, size_t n, uint64_t offset);
-/* Whether the first or the last of n bytes has to come from the disk; asking may begin to read it.
- * Where the file system cannot tell, none has. */
-bool loci__is_cold(int fd, uint64_t offset, size_t n);
-/* Waits until n bytes are in memory. What fails here will fail for whoever reads. */
-void loci__warm(int fd, uint64_t offset, size_t n);
+/* pread(2) of what is in memory; -1 with EAGAIN where nothing is, EOPNOTSUPP where the file system
+ * cannot tell. */
+ssize_t loci__page_cache_read(int fd, void *p, size_t n, uint64_t offset);
+/* Whether one of these of n > 0 bytes has to come from the disk: the first, each step behind it,
+ * the last. Asking may begin to read it. Where the file system cannot tell, none has. */
+bool loci__page_cache_lacks(int fd, uint64_t offset, size_t n, size_t step);
+/* Waits until n bytes, or those up to the file's end, are in memory. 0, or -1 with errno. */
+int loci__page_cache_fill(int fd, uint64_t offset, size_t n);
 
 #endif

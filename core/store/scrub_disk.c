@@ -27,7 +27,7 @@ ssize_t loci__scrub_pread(int fd, void *p, size_t n, uint64_t offset)
 			return got;
 		fcntl(fd, F_SETFL, flags & ~O_DIRECT);
 	}
-	ssize_t got = loci__pread_cached(fd, p, n, offset);
+	ssize_t got = loci__page_cache_read(fd, p, n, offset);
 	if (got > 0)
 		return got;
 	got = pread(fd, p, n, (off_t)offset);

@@ -23,8 +23,10 @@ struct loci_http_server_opts {
 	 * far as the host has them; "unix:/path". Port 0: any free one. */
 	const char *const *listen; /* none: for a server that is attached (registry_h2o.h) */
 	size_t n_listen;
-	unsigned loops;   /* 0: one per core */
-	unsigned workers; /* most threads that wait for the disk; 0: 8 per core, at least 16 */
+	unsigned loops; /* 0: one per core */
+	/* most threads that wait for the disk with a response, and so many again for all else that
+	 * waits; 0: 8 per core, at least 16 */
+	unsigned workers;
 	unsigned max_connections; /* 0: from the limit on open files */
 	uint64_t idle_ms;         /* between requests; 0: 60 000 */
 	uint64_t head_ms;         /* for a whole request head; 0: 10 000 */

@@ -216,7 +216,7 @@ void loci__body_carry(struct loci__exchange *ex)
 	bool more = true;
 	loci__pace_skip(&b->pace, loci__clock_ms() - b->queued_ms);
 	c->readable = true; /* on the way here more may have come */
-	while (more && b->raw < end) {
+	while (more && b->raw < end && !atomic_load(&ex->is_cut)) {
 		more = fill(c, b, end);
 		if (b->fetched == LOCI_FETCHED_BAD)
 			return;

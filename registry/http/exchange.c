@@ -163,7 +163,7 @@ void loci__exchange_abort_sink(struct loci__exchange *ex)
 
 void loci__exchange_warm(struct loci__exchange *ex)
 {
-	submit(ex, loci__reply_warm);
+	submit_to(ex->loop->shared->readers, ex, loci__reply_warm);
 }
 
 void loci__exchange_carry(struct loci__exchange *ex)

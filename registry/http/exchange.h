@@ -5,9 +5,9 @@
  * exchange is an orphan that gives its sink and its file back, on a worker, and vanishes.
  *
  * At most one job is in flight, which keeps the bytes of a body in order without a lock. While
- * .busy, everything below "the worker's" belongs to the worker; while .carrying also .body and all
- * of the connection but its socket's place in the loop and its timer, and the connection stays;
- * while a response waits for the disk, its file and .reply.warm_to.
+ * .busy, everything below "the worker's" belongs to the worker, with two jobs more than that. While
+ * .carrying, .body and all of the connection but its socket's place in the loop and its timer do,
+ * too, and the connection stays. While a response waits for the disk, .reply does.
  */
 #ifndef LOCI_REGISTRY_HTTP_EXCHANGE_H
 #define LOCI_REGISTRY_HTTP_EXCHANGE_H
@@ -63,8 +63,9 @@ struct loci__reply {
 	int n_iov;
 	uint64_t file_off;
 	uint64_t file_left;
-	uint64_t warm_to; /* offset: what is in front of it is, or was, in memory */
-	bool is_cold;     /* some of it came from the disk */
+	uint64_t warm_to; /* offset up to which it was in memory, as far as known */
+	bool was_cold;    /* the burst before came from the disk */
+	int disk_errno;   /* of reading it */
 	bool in_parts;
 	size_t next_part;
 	int status;
@@ -79,8 +80,9 @@ struct loci__exchange {
 	struct loci__http_loop *loop;
 	struct loci__conn *conn; /* NULL: gone */
 	bool busy;
-	bool carrying; /* .busy with the body */
-	bool released; /* the last job has been submitted */
+	bool carrying;      /* .busy with the body */
+	atomic_bool is_cut; /* a carrier that has it may stop */
+	bool released;      /* the last job has been submitted */
 	bool recorded;
 	uint64_t started_us;
 	const char *id; /* .made_id or in .head_bytes */
@@ -119,7 +121,7 @@ void loci__exchange_handle(struct loci__exchange *ex);
 void loci__exchange_carry(struct loci__exchange *ex);
 /* Submits what was filled to the sink; at the body's end, finishes it. */
 void loci__exchange_put(struct loci__exchange *ex);
-/* Has the next bytes of the response's file read from the disk, on a worker. */
+/* Has the next bytes of the response's file read from the disk, on a reader. */
 void loci__exchange_warm(struct loci__exchange *ex);
 /* Gives the sink up, on a worker. */
 void loci__exchange_abort_sink(struct loci__exchange *ex);

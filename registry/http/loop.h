@@ -42,6 +42,7 @@ struct loci__http_shared {
 	const struct loci_log *log;
 	struct loci__workers *workers;  /* for what may wait for the disk */
 	struct loci__workers *carriers; /* for the bytes of bodies */
+	struct loci__workers *readers;  /* for responses that must come from the disk */
 	struct loci__clients *clients;  /* NULL: no limit on each */
 	struct loci__tls *tls;          /* NULL: connections are plain */
 	uint64_t timer_ms[LOCI_TIMERS_];

@@ -16,6 +16,7 @@
 
 #define REPLY_HEAD_MAX (64 * 1024)
 #define FILE_BURST     (2 * 1024 * 1024) /* then other connections have their turn */
+#define CLOSELY        (128 * 1024)      /* bytes between two that are looked at */
 #define DRAIN_MAX      (64 * 1024) /* an unread body up to this is read for keep-alive's sake */
 
 static const struct {
@@ -192,8 +193,10 @@ static void join(struct loci__reply *r, const struct loci_http_response *rs)
 	}
 	if (!r->file_left || r->file_left > room || r->in_parts)
 		return;
-	ssize_t n =
-	        loci__pread_cached(rs->file_fd, h->p + h->len, (size_t)r->file_left, r->file_off);
+	ssize_t n = loci__page_cache_read(rs->file_fd, h->p + h->len, (size_t)r->file_left,
+	                                  r->file_off);
+	if (n < 0 && errno == EOPNOTSUPP)
+		n = pread(rs->file_fd, h->p + h->len, (size_t)r->file_left, (off_t)r->file_off);
 	if (n != (ssize_t)r->file_left)
 		return;
 	h->len += (size_t)n;
@@ -295,24 +298,24 @@ void loci__reply_warm(struct loci__exchange *ex)
 {
 	struct loci__reply *r = &ex->reply;
 	size_t n = next_burst(r);
-	loci__warm(ex->rs->file_fd, r->file_off, n);
+	r->disk_errno = loci__page_cache_fill(ex->rs->file_fd, r->file_off, n) < 0 ? errno : 0;
 	r->warm_to = r->file_off + n;
 }
 
-/* Asked once for each burst, whatever becomes of it in memory afterwards. Behind one that was cold
- * nobody asks: what is being read ahead may have its first and last byte before the middle. */
+/* Asked once for each burst; closely where the one before was cold, as what is being read ahead may
+ * have its first and last byte before the middle. */
 static bool must_warm(struct loci__reply *r, int fd)
 {
 	size_t n = next_burst(r);
 	if (r->file_off < r->warm_to)
 		return false;
-	r->is_cold = r->is_cold || loci__is_cold(fd, r->file_off, n);
-	if (!r->is_cold)
+	r->was_cold = loci__page_cache_lacks(fd, r->file_off, n, r->was_cold ? CLOSELY : n);
+	if (!r->was_cold)
 		r->warm_to = r->file_off + n;
-	return r->is_cold;
+	return r->was_cold;
 }
 
-/* The disk is waited for by a worker, while the loop answers others. */
+/* The disk is waited for by a reader, while the loop answers others. */
 static enum loci__step warm(struct loci__conn *c, struct loci__exchange *ex)
 {
 	loci__pace_go(&c->write_pace, loci__clock_ms()); /* this time is not the client's */
@@ -324,14 +327,16 @@ static enum loci__step warm(struct loci__conn *c, struct loci__exchange *ex)
 static enum loci__step send_file(struct loci__conn *c, struct loci__exchange *ex)
 {
 	struct loci__reply *r = &ex->reply;
-	size_t burst = FILE_BURST;
 	if (must_warm(r, ex->rs->file_fd))
 		return warm(c, ex);
-	while (burst && r->file_left) {
-		size_t want = r->file_left < burst ? (size_t)r->file_left : burst;
-		ssize_t n = loci__conn_send_file(c, ex->rs->file_fd, r->file_off, want);
+	if (r->disk_errno)
+		return lost(c, ex, r->disk_errno);
+	uint64_t from = r->file_off;
+	while (r->file_off < r->warm_to) {
+		ssize_t n = loci__conn_send_file(c, ex->rs->file_fd, r->file_off,
+		                                 (size_t)(r->warm_to - r->file_off));
 		if (n < 0)
-			return errno == EAGAIN ? blocked(c, burst < FILE_BURST)
+			return errno == EAGAIN ? blocked(c, r->file_off > from)
 			                       : lost(c, ex, errno);
 		if (n == 0) {
 			loci__log(c->loop->shared->log, LOCI_LOG_ERROR, "http",
@@ -339,7 +344,6 @@ static enum loci__step send_file(struct loci__conn *c, struct loci__exchange *ex
 			          (unsigned long long)r->file_left);
 			return LOCI_STEP_CLOSE;
 		}
-		burst -= (size_t)n;
 		r->file_off += (uint64_t)n;
 		r->file_left -= (uint64_t)n;
 		r->sent += (uint64_t)n;

@@ -153,7 +153,8 @@ const char *loci_http_server_address(const struct loci_http_server *s, size_t i)
 /* --- loops --- */
 
 /* Bodies take all of a core that they can get, so there are no more carriers than cores; workers
- * mostly wait. */
+ * and readers mostly wait. These are two kinds, or many pulls from a slow disk would stand in front
+ * of each push that wants to finish. */
 int loci__server_start_workers(struct loci_http_server *s, struct loci_error *err)
 {
 	struct loci__http_shared *sh = &s->shared;
@@ -162,11 +163,14 @@ int loci__server_start_workers(struct loci_http_server *s, struct loci_error *er
 		rc = loci__workers_new(s->n_workers, &sh->workers, err);
 	if (rc == 0 && !sh->carriers)
 		rc = loci__workers_new(s->n_carriers, &sh->carriers, err);
+	if (rc == 0 && !sh->readers)
+		rc = loci__workers_new(s->n_workers, &sh->readers, err);
 	return rc;
 }
 
 void loci__server_end_workers(struct loci_http_server *s)
 {
+	loci__workers_free(loci__steal_ptr(&s->shared.readers));
 	loci__workers_free(loci__steal_ptr(&s->shared.carriers));
 	loci__workers_free(loci__steal_ptr(&s->shared.workers));
 }

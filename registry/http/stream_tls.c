@@ -43,7 +43,8 @@ struct loci__tls_stream {
 	bool dry;            /* in this call the socket was seen empty */
 	bool failed;         /* nothing more may be asked of OpenSSL */
 	bool at_end;         /* of the socket */
-	unsigned char first; /* byte that the client sent */
+	bool said;           /* the client, something */
+	unsigned char first; /* byte of it */
 };
 
 static size_t least(size_t a, size_t b)
@@ -69,8 +70,10 @@ static int bio_read(BIO *bio, char *p, int n)
 	else if (got < 0)
 		t->sys_errno = errno;
 	t->at_end |= got == 0;
-	if (got > 0 && !t->first)
+	if (got > 0 && !t->said) {
+		t->said = true;
 		t->first = (unsigned char)p[0];
+	}
 	return (int)got;
 }
 
@@ -396,8 +399,10 @@ enum loci__handshake loci__stream_handshake(struct loci__http_stream *s)
 	if (outcome_of(s, rc, LOCI_TURN_READ) < 0 && errno == EAGAIN)
 		return LOCI_HANDSHAKE_WAITS;
 	s->ops = &loci__http_plain_stream;
-	if (t->at_end || t->sys_errno)
-		return t->first ? LOCI_HANDSHAKE_FAILED : LOCI_HANDSHAKE_GONE;
+	if (t->at_end || t->sys_errno) {
+		t->reason = t->at_end ? "the client hung up" : strerror(t->sys_errno);
+		return t->said ? LOCI_HANDSHAKE_FAILED : LOCI_HANDSHAKE_GONE;
+	}
 	return is_plain_http(t) ? LOCI_HANDSHAKE_PLAIN_HTTP : LOCI_HANDSHAKE_FAILED;
 }
 

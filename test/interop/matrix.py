@@ -66,7 +66,7 @@ def enter_namespace(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", required=True, help="directory of the programs under test")
-    parser.add_argument("--tls", action="store_true", help="by HTTPS, with a certificate that the clients check")
+    parser.add_argument("--tls", action="store_true", help="by HTTPS, with a certificate that all but ocipull and docker check")
     parser.add_argument("clients", nargs="*", choices=[[], *CLIENTS], metavar="CLIENT")
     args = parser.parse_args()
     args.bin = os.path.abspath(args.bin)

@@ -39,6 +39,7 @@ class Bench:
         self.args, self.binaries, self.work, self.certificate = args, binaries, work, certificate
         self.prefix = "bench-" + secrets.token_hex(4)  # of repositories: a peer may be one that others use
         self.standing = {}
+        self.have_image = set()  # addresses of registries that are never new
         self.serial = 0
         self.removed_at = -INODES_REST
         self.size = args.size_mib << 20
@@ -97,6 +98,10 @@ class Bench:
 
     def push_image(self, server):
         """One image of known content, as PREFIX/image/0:v0."""
+        if server.address in self.have_image:
+            return
+        if not server.store:
+            self.have_image.add(server.address)
         self.load(server, "images", "--count", 1, "--repositories", 1, "--repository", self.prefix + "/image",
                   "--seed", 4711)
 
@@ -225,8 +230,13 @@ def first_served():
 def latency_beside(bench, server, transfers, *options):
     """Of small requests, for as long as these transfers last."""
     transfers = begin(transfers, stdout=subprocess.DEVNULL)
-    gets = begin(bench.command(server, "requests", "--path", bench.path("manifests/v0"), "--connections", CONNECTIONS,
-                               "--header", ACCEPT, *options), stdout=subprocess.PIPE, preexec_fn=first_served)
+    try:
+        gets = begin(bench.command(server, "requests", "--path", bench.path("manifests/v0"), "--connections", CONNECTIONS,
+                                   "--header", ACCEPT, *options), stdout=subprocess.PIPE, preexec_fn=first_served)
+    except BaseException:
+        transfers.kill()
+        transfers.wait()
+        raise
     failed = transfers.communicate()[1]
     gets.send_signal(signal.SIGINT)
     out, err = gets.communicate()

@@ -2,6 +2,7 @@
 /*
  * The HTTP server over the registry double, as a program for the tests: options as KEY=VALUE,
  * addresses on stdout, one line a request ("access KEY=VALUE …") on stdout, SIGTERM stops it,
+ * SIGUSR1 opens the gate,
  * and its last line says what was left alive. SIGPIPE keeps its default action, on purpose.
  */
 #include "registry_double.h"
@@ -27,16 +28,30 @@ static void on_log(void *arg, const struct loci_log_record *rec)
 	fflush(stdout);
 }
 
+static void fill_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGUSR1); /* opens the gate */
+	sigaddset(set, SIGUSR2); /* ends the thread that waits for them */
+}
+
 static void *on_signals(void *arg)
 {
 	sigset_t set;
 	int sig;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigwait(&set, &sig);
-	puts("stopping");
-	fflush(stdout);
-	loci_http_server_stop(arg);
+	fill_signals(&set);
+	while (sigwait(&set, &sig) == 0) {
+		if (sig == SIGUSR2)
+			break;
+		if (sig == SIGUSR1) {
+			loci__double_gate(true);
+			continue;
+		}
+		puts("stopping");
+		fflush(stdout);
+		loci_http_server_stop(arg);
+	}
 	return NULL;
 }
 
@@ -133,7 +148,7 @@ static int serve(void)
 	if (pthread_create(&signals, NULL, on_signals, server) != 0)
 		return 1;
 	int rc = loci_http_server_run(server, &err);
-	pthread_kill(signals, SIGTERM); /* when run failed on its own */
+	pthread_kill(signals, SIGUSR2);
 	pthread_join(signals, NULL);
 	loci_http_server_free(server);
 	if (rc < 0)
@@ -153,8 +168,7 @@ int main(int argc, char **argv)
 	}
 	if (max_fds)
 		setrlimit(RLIMIT_NOFILE, &(struct rlimit){max_fds, max_fds});
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
+	fill_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	if (loci__double_init(file_size) < 0)
 		return 1;

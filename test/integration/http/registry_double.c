@@ -12,7 +12,8 @@
  *   /stuck/N          as /full, but abort waits for the gate
  *   /server           the server's own numbers
  *   /wait, /gated     a handler, a sink that blocks until /gate/open (again after /gate/close)
- *   /disk/cold        files are on a disk that blocks likewise, until /disk/warm
+ *   /disk/cold        files are on a disk that blocks likewise, until /disk/warm (SIGUSR1 opens,
+ * too)
  */
 #include "registry_double.h"
 
@@ -461,31 +462,63 @@ static struct loci_http_response *on_gate_close(const struct route_args *a)
 	return text(200, "closed\n");
 }
 
-/* Files as the driver sees them, so that a test can have their bytes on a disk. */
+/* Files as the driver sees them, so that a test can have their bytes on a disk: nothing is in
+ * memory then but what was read by somebody who may wait. */
+#define PAGE      4096
+#define PAGES_MAX (64 * 1024 * 1024 / PAGE)
+
 static atomic_bool is_cold;
+static atomic_bool is_in_memory[PAGES_MAX];
+
+static void note_in_memory(off_t offset, ssize_t n)
+{
+	for (off_t at = offset / PAGE; n > 0 && at <= (offset + n - 1) / PAGE; at++)
+		atomic_store(&is_in_memory[at], true);
+}
+
+static void must_be_in_memory(off_t offset, ssize_t n)
+{
+	for (off_t at = offset / PAGE; n > 0 && at <= (offset + n - 1) / PAGE; at++)
+		if (atomic_load(&is_cold) && !atomic_load(&is_in_memory[at]))
+			atomic_fetch_add(&counters.wrong_thread, 1);
+}
 
 LOCI_API ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
 {
-	if (flags & RWF_NOWAIT && atomic_load(&is_cold)) {
+	/* Files in memory do not know the flag. */
+	ssize_t got = syscall(SYS_preadv2, fd, iov, n, offset, 0, flags & ~RWF_NOWAIT);
+	if (!atomic_load(&is_cold))
+		return got;
+	if (flags & RWF_NOWAIT) {
 		errno = EAGAIN;
 		return -1;
 	}
-	return syscall(SYS_preadv2, fd, iov, n, offset, 0, flags);
+	must_be_worker();
+	pass_gate();
+	note_in_memory(offset, got);
+	return got;
+}
+
+LOCI_API ssize_t pread(int fd, void *p, size_t n, off_t offset)
+{
+	ssize_t got = syscall(SYS_pread64, fd, p, n, offset);
+	must_be_in_memory(offset, got);
+	return got;
 }
 
 LOCI_API ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
 {
-	struct stat st;
-	if (atomic_load(&is_cold) && fstat(out_fd, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-		must_be_worker();
-		pass_gate();
-	}
-	return syscall(SYS_sendfile, out_fd, in_fd, offset, n);
+	off_t from = *offset;
+	ssize_t sent = syscall(SYS_sendfile, out_fd, in_fd, offset, n);
+	must_be_in_memory(from, sent);
+	return sent;
 }
 
 static struct loci_http_response *on_disk_cold(const struct route_args *a)
 {
 	(void)a;
+	for (size_t i = 0; i < PAGES_MAX; i++)
+		atomic_store(&is_in_memory[i], false);
 	atomic_store(&is_cold, true);
 	return text(200, "cold\n");
 }

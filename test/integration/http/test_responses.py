@@ -181,9 +181,10 @@ class Responses(TestCase):
         self.server.get("/gate/close")
         self.server.get("/disk/cold")
         self.addCleanup(self.server.get, "/disk/warm")
-        for off, n, waits in ((0, 100, 1), (5, burst, 1), (5, burst + 1, 2), (7, 3 * burst, 3)):
+        for off, n, waits, rcvbuf in ((0, 100, 1, None), (5, burst, 1, None), (5, burst + 1, 2, None),
+                                      (7, 3 * burst, 3, None), (7, 3 * burst, 3, 100000)):
             before = self.server.numbers()["cold_reads"]
-            with self.server.connect() as slow:
+            with self.server.connect(rcvbuf=rcvbuf) as slow:
                 slow.send(request("GET", "/file/%d/%d" % (off, n)) + request("GET", "/small"))
                 self.assertEqual(self.server.get("/small").body, b"hello\n")
                 self.assertEqual(slow.exactly(9), b"HTTP/1.1 ")  # the head is on its way

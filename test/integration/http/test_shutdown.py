@@ -2,6 +2,7 @@
 """SIGTERM to a program around the server: what is in flight ends well, what is stuck is cut."""
 
 import contextlib
+import signal
 import threading
 import unittest
 
@@ -97,6 +98,20 @@ class Shutdown(unittest.TestCase):
             self.assertEqual((left["aborted"], left["finished"]), ("1", "0"))
         reasons = [e.get("reason") for e in server.log if e.get("target") in ("/sink", "/file/0/60000000")]
         self.assertEqual(reasons, ["cut: the server stops"] * 2)
+
+    def test_disk_that_hangs_is_cut_at_the_deadline(self):
+        server = self.start("loops=2", "drain_ms=300")
+        server.get("/gate/close")
+        server.get("/disk/cold")
+        with server.connect() as down:
+            down.send(request("GET", "/file/0/50000000"))
+            until("it waits for the disk", lambda: server.numbers()["cold_reads"] == 1)
+            server.terminate()
+            self.assertTrue(down.is_cut())
+        server.process.send_signal(signal.SIGUSR1)  # which opens the gate
+        self.finished(server)
+        reasons = [e.get("reason") for e in server.log if e.get("target") == "/file/0/50000000"]
+        self.assertEqual(reasons, ["cut: the server stops"])
 
     def test_upload_that_goes_on_is_cut_at_the_deadline(self):
         server = self.start("loops=1", "drain_ms=300")

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -29,9 +30,8 @@ static unsigned n_asked;
 
 LOCI_API ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
 {
-	(void)fd;
-	(void)n;
-	assert_int_equal(flags, RWF_NOWAIT);
+	if (!(flags & RWF_NOWAIT))
+		return syscall(SYS_preadv2, fd, iov, n, offset, 0, flags);
 	n_asked++;
 	errno = cold_errno;
 	return byte_that_is_cold >= offset && byte_that_is_cold < offset + (off_t)iov->iov_len
@@ -39,27 +39,37 @@ LOCI_API ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset, i
 	               : (ssize_t)iov->iov_len;
 }
 
-static bool is_cold(off_t cold, uint64_t offset, size_t n)
+static bool is_cold(off_t cold, uint64_t offset, size_t n, size_t step)
 {
 	byte_that_is_cold = cold;
 	cold_errno = EAGAIN;
 	n_asked = 0;
-	return loci__is_cold(/* fd= */ 0, offset, n);
+	return loci__page_cache_lacks(/* fd= */ 0, offset, n, step);
 }
 
 static void test_either_end_counts(void **state)
 {
 	(void)state;
-	assert_false(is_cold(9, 10, 10));
-	assert_true(is_cold(10, 10, 10));
+	assert_false(is_cold(9, 10, 10, 10));
+	assert_true(is_cold(10, 10, 10, 10));
 	assert_int_equal(n_asked, 1);
-	assert_false(is_cold(15, 10, 10)); /* nobody asks */
+	assert_false(is_cold(15, 10, 10, 10)); /* nobody asks */
 	assert_int_equal(n_asked, 2);
-	assert_true(is_cold(19, 10, 10));
-	assert_false(is_cold(20, 10, 10));
-	assert_true(is_cold(10, 10, 1));
-	assert_false(is_cold(11, 10, 1));
+	assert_true(is_cold(19, 10, 10, 10));
+	assert_false(is_cold(20, 10, 10, 10));
+	assert_true(is_cold(10, 10, 1, 1));
+	assert_false(is_cold(11, 10, 1, 1));
 	assert_int_equal(n_asked, 1);
+}
+
+static void test_steps_between(void **state)
+{
+	(void)state;
+	for (off_t cold = 0; cold < 30; cold++)
+		assert_int_equal(is_cold(cold, 10, 10, 4),
+		                 cold == 10 || cold == 14 || cold == 18 || cold == 19);
+	assert_false(is_cold(0, 10, 9, 4)); /* 10, 14, 18: the last is a step's */
+	assert_int_equal(n_asked, 3);
 }
 
 static void test_what_cannot_tell_is_not_cold(void **state)
@@ -67,7 +77,7 @@ static void test_what_cannot_tell_is_not_cold(void **state)
 	(void)state;
 	byte_that_is_cold = 10;
 	cold_errno = EOPNOTSUPP;
-	assert_false(loci__is_cold(/* fd= */ 0, 10, 10));
+	assert_false(loci__page_cache_lacks(/* fd= */ 0, 10, 10, 10));
 }
 
 static bool all_in_memory(int fd)
@@ -83,7 +93,7 @@ static bool all_in_memory(int fd)
 	return n == 0;
 }
 
-static void test_warm(void **state)
+static void test_fill(void **state)
 {
 	static char text[FILE_BYTES];
 	char path[256];
@@ -98,19 +108,24 @@ static void test_warm(void **state)
 	/* Out of memory, where the file system can; and no reading ahead of what is asked for. */
 	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
 	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM), 0);
-	loci__warm(fd, 0, FILE_BYTES / 2);
-	loci__warm(fd, FILE_BYTES / 2, FILE_BYTES); /* past the end */
+	if (all_in_memory(fd))
+		print_message("this file system keeps all in memory\n");
+	assert_int_equal(loci__page_cache_fill(fd, 0, FILE_BYTES / 2), 0);
+	assert_int_equal(loci__page_cache_fill(fd, FILE_BYTES / 2, FILE_BYTES),
+	                 0); /* past the end */
 	assert_true(all_in_memory(fd));
-	loci__warm(fd, FILE_BYTES, 1); /* returns */
-	loci__warm(/* fd= */ -1, 0, 1);
+	assert_int_equal(loci__page_cache_fill(fd, FILE_BYTES, 1), 0);
+	assert_int_equal(loci__page_cache_fill(/* fd= */ -1, 0, 1), -1);
+	assert_int_equal(errno, EBADF);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_either_end_counts),
+	        cmocka_unit_test(test_steps_between),
 	        cmocka_unit_test(test_what_cannot_tell_is_not_cold),
-	        cmocka_unit_test(test_warm),
+	        cmocka_unit_test(test_fill),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
