@@ -107,7 +107,7 @@ struct loci_http_server_stats {
 	uint64_t tls_failed;
 	uint64_t cut_handshake; /* head_ms, which a handshake has, too */
 	uint64_t tls_not_after; /* gauge: seconds since 1970; 0 without TLS */
-	uint64_t cold_reads;    /* times that a response waited for the disk, on a worker */
+	uint64_t cold_reads;    /* times that a response waited for the disk */
 };
 
 /** The registry's /metrics shows these, too: those of the first server on it.

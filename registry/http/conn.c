@@ -206,12 +206,13 @@ static const struct {
 void loci__conn_close(struct loci__conn *c, enum loci__conn_end why)
 {
 	struct loci__http_loop *l = c->loop;
+	if (c->ex && c->ex->busy)
+		atomic_store(&c->ex->is_cut, true);
 	/* Its carrier comes back soon. Not by a shutdown(2): the kernel tells the client of no more
 	 * room then, which goes on to ask for some and is answered until the connection is
 	 * forgotten. */
 	if (c->ex && c->ex->carrying) {
 		c->end = why;
-		atomic_store(&c->ex->is_cut, true);
 		return;
 	}
 	if (ends[why].counter != LOCI_COUNTERS_)

@@ -5,9 +5,9 @@
  * exchange is an orphan that gives its sink and its file back, on a worker, and vanishes.
  *
  * At most one job is in flight, which keeps the bytes of a body in order without a lock. While
- * .busy, everything below "the worker's" belongs to the worker, with two jobs more than that. While
- * .carrying, .body and all of the connection but its socket's place in the loop and its timer do,
- * too, and the connection stays. While a response waits for the disk, .reply does.
+ * .busy, everything below "the worker's" belongs to the worker. While .carrying, so do .body and
+ * all of the connection but its socket's place in the loop and its timer, and the connection stays.
+ * While a response waits for the disk, so do its file and of .reply what tells of the file.
  */
 #ifndef LOCI_REGISTRY_HTTP_EXCHANGE_H
 #define LOCI_REGISTRY_HTTP_EXCHANGE_H
@@ -63,9 +63,10 @@ struct loci__reply {
 	int n_iov;
 	uint64_t file_off;
 	uint64_t file_left;
-	uint64_t warm_to; /* offset up to which it was in memory, as far as known */
-	bool was_cold;    /* the burst before came from the disk */
-	int disk_errno;   /* of reading it */
+	uint64_t burst_end; /* offset up to which it goes before others have their turn */
+	bool was_looked_at; /* that it is in memory, since the client was waited for */
+	bool was_cold;      /* when it was looked at last */
+	int disk_errno;     /* of reading it */
 	bool in_parts;
 	size_t next_part;
 	int status;
@@ -81,7 +82,7 @@ struct loci__exchange {
 	struct loci__conn *conn; /* NULL: gone */
 	bool busy;
 	bool carrying;      /* .busy with the body */
-	atomic_bool is_cut; /* a carrier that has it may stop */
+	atomic_bool is_cut; /* nobody wants what a job does any more */
 	bool released;      /* the last job has been submitted */
 	bool recorded;
 	uint64_t started_us;

@@ -164,7 +164,7 @@ static bool take_part(struct loci__reply *r, const struct loci_http_response *rs
 	r->iov[1] = (struct iovec){(char *)part->text, part->text_len};
 	r->file_off = part->file_off;
 	r->file_left = part->file_len;
-	r->warm_to = 0;
+	r->burst_end = 0;
 	return true;
 }
 
@@ -279,39 +279,46 @@ static enum loci__step send_memory(struct loci__conn *c, struct loci__reply *r)
 	return keep_head(r) < 0 ? LOCI_STEP_CLOSE : blocked(c, n > 0);
 }
 
-/* The client's going away is none of the file's errors. */
-static enum loci__step lost(struct loci__conn *c, const struct loci__exchange *ex, int sys_errno)
+static enum loci__step unreadable(struct loci__conn *c, const struct loci__exchange *ex,
+                                  int sys_errno)
 {
-	if (sys_errno != EPIPE && sys_errno != ECONNRESET && sys_errno != ETIMEDOUT)
-		loci__log(c->loop->shared->log, LOCI_LOG_ERROR, "http",
-		          "response to %s: send the file: %s", ex->head.target,
-		          strerror(sys_errno));
+	loci__log(c->loop->shared->log, LOCI_LOG_ERROR, "http", "response to %s: send the file: %s",
+	          ex->head.target, strerror(sys_errno));
 	return LOCI_STEP_CLOSE;
 }
 
-static size_t next_burst(const struct loci__reply *r)
+/* The client's going away is none of the file's errors. */
+static enum loci__step lost(struct loci__conn *c, const struct loci__exchange *ex, int sys_errno)
 {
-	return r->file_left < FILE_BURST ? (size_t)r->file_left : FILE_BURST;
+	if (sys_errno == EPIPE || sys_errno == ECONNRESET || sys_errno == ETIMEDOUT)
+		return LOCI_STEP_CLOSE;
+	return unreadable(c, ex, sys_errno);
 }
 
 void loci__reply_warm(struct loci__exchange *ex)
 {
 	struct loci__reply *r = &ex->reply;
-	size_t n = next_burst(r);
-	r->disk_errno = loci__page_cache_fill(ex->rs->file_fd, r->file_off, n) < 0 ? errno : 0;
-	r->warm_to = r->file_off + n;
+	r->was_looked_at = true;
+	if (!atomic_load(&ex->is_cut) &&
+	    loci__page_cache_fill(ex->rs->file_fd, r->file_off, r->burst_end - r->file_off) < 0)
+		r->disk_errno = errno;
 }
 
-/* Asked once for each burst; closely where the one before was cold, as what is being read ahead may
- * have its first and last byte before the middle. */
+/* Asked for each burst, and again when it had to wait for the client; closely where the burst was,
+ * or the one before, cold: what is being read ahead may have its first and last byte before the
+ * middle. */
 static bool must_warm(struct loci__reply *r, int fd)
 {
-	size_t n = next_burst(r);
-	if (r->file_off < r->warm_to)
+	if (r->file_off >= r->burst_end) {
+		r->burst_end =
+		        r->file_off + (r->file_left < FILE_BURST ? r->file_left : FILE_BURST);
+		r->was_looked_at = false;
+	}
+	if (r->was_looked_at)
 		return false;
+	size_t n = (size_t)(r->burst_end - r->file_off);
 	r->was_cold = loci__page_cache_lacks(fd, r->file_off, n, r->was_cold ? CLOSELY : n);
-	if (!r->was_cold)
-		r->warm_to = r->file_off + n;
+	r->was_looked_at = !r->was_cold;
 	return r->was_cold;
 }
 
@@ -330,14 +337,17 @@ static enum loci__step send_file(struct loci__conn *c, struct loci__exchange *ex
 	if (must_warm(r, ex->rs->file_fd))
 		return warm(c, ex);
 	if (r->disk_errno)
-		return lost(c, ex, r->disk_errno);
+		return unreadable(c, ex, r->disk_errno);
 	uint64_t from = r->file_off;
-	while (r->file_off < r->warm_to) {
+	while (r->file_off < r->burst_end) {
 		ssize_t n = loci__conn_send_file(c, ex->rs->file_fd, r->file_off,
-		                                 (size_t)(r->warm_to - r->file_off));
-		if (n < 0)
-			return errno == EAGAIN ? blocked(c, r->file_off > from)
-			                       : lost(c, ex, errno);
+		                                 (size_t)(r->burst_end - r->file_off));
+		if (n < 0 && errno != EAGAIN)
+			return lost(c, ex, errno);
+		if (n < 0) {
+			r->was_looked_at = false;
+			return blocked(c, r->file_off > from);
+		}
 		if (n == 0) {
 			loci__log(c->loop->shared->log, LOCI_LOG_ERROR, "http",
 			          "response to %s: the file ends %llu bytes early", ex->head.target,

@@ -400,7 +400,8 @@ enum loci__handshake loci__stream_handshake(struct loci__http_stream *s)
 		return LOCI_HANDSHAKE_WAITS;
 	s->ops = &loci__http_plain_stream;
 	if (t->at_end || t->sys_errno) {
-		t->reason = t->at_end ? "the client hung up" : strerror(t->sys_errno);
+		if (t->at_end || !t->reason)
+			t->reason = t->at_end ? "the client hung up" : strerror(t->sys_errno);
 		return t->said ? LOCI_HANDSHAKE_FAILED : LOCI_HANDSHAKE_GONE;
 	}
 	return is_plain_http(t) ? LOCI_HANDSHAKE_PLAIN_HTTP : LOCI_HANDSHAKE_FAILED;

@@ -49,7 +49,7 @@ void loci__tickets_free(struct loci__tickets *t)
 
 static bool is_old(const struct key *k, uint64_t now, uint64_t life)
 {
-	return !k->is_there || now - k->made_ms >= life;
+	return !k->is_there || now >= k->made_ms + life;
 }
 
 /* A key lives as long as a ticket that it made last. */
@@ -79,8 +79,8 @@ static bool make_key(struct loci__tickets *t, uint64_t now)
 /* The key for a new ticket. */
 static bool current(struct loci__tickets *t, struct key *ret)
 {
-	uint64_t now = t->now_ms();
 	pthread_mutex_lock(&t->lock);
+	uint64_t now = t->now_ms();
 	forget_old(t, now);
 	bool good = !is_old(&t->now, now, LIFE_MS) || make_key(t, now);
 	if (good)
@@ -92,10 +92,9 @@ static bool current(struct loci__tickets *t, struct key *ret)
 /* The key of a ticket that is shown. */
 static bool find(struct loci__tickets *t, const unsigned char name[NAME_N], struct key *ret)
 {
-	uint64_t now = t->now_ms();
 	bool found = false;
 	pthread_mutex_lock(&t->lock);
-	forget_old(t, now);
+	forget_old(t, t->now_ms());
 	const struct key *const keys[] = {&t->now, &t->before};
 	for (size_t i = 0; !found && i < loci__array_len(keys); i++)
 		if (keys[i]->is_there && memcmp(keys[i]->name, name, NAME_N) == 0) {

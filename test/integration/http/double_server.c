@@ -2,8 +2,8 @@
 /*
  * The HTTP server over the registry double, as a program for the tests: options as KEY=VALUE,
  * addresses on stdout, one line a request ("access KEY=VALUE …") on stdout, SIGTERM stops it,
- * SIGUSR1 opens the gate,
- * and its last line says what was left alive. SIGPIPE keeps its default action, on purpose.
+ * SIGUSR1 opens the gate, and its last line says what was left alive. SIGPIPE keeps its default
+ * action, on purpose.
  */
 #include "registry_double.h"
 

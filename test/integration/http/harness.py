@@ -67,21 +67,24 @@ class Server:
 
     stopping = False
 
-    def connect(self, i=0, rcvbuf=None):
-        s = self.connect_raw(i, rcvbuf)
+    def connect(self, i=0, rcvbuf=None, mss=None):
+        s = self.connect_raw(i, rcvbuf, mss)
         try:
             return Client(TlsSocket(s, CONTEXT) if TLS else s)
         except OSError:
             s.close()
             raise
 
-    def connect_raw(self, i=0, rcvbuf=None):
+    def connect_raw(self, i=0, rcvbuf=None, mss=None):
+        """mss: bytes of a segment; a network's 1448 make the server's writes short, loopback's take megabytes at once."""
         host, _, port = self.addresses[i].rpartition(":")
         host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         s = socket.socket(family, socket.SOCK_STREAM)
         if rcvbuf:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        if mss:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
         s.settimeout(DEADLINE)
         try:
             s.connect((host, int(port)))

@@ -11,9 +11,9 @@
  *   /full/N           the sink fails with 413 after N    /forged     a header with a line break
  *   /stuck/N          as /full, but abort waits for the gate
  *   /server           the server's own numbers
- *   /wait, /gated     a handler, a sink that blocks until /gate/open (again after /gate/close)
- *   /disk/cold        files are on a disk that blocks likewise, until /disk/warm (SIGUSR1 opens,
- * too)
+ *   /wait, /gated     a handler, a sink that blocks until /gate/open (again after /gate/close) or
+ * SIGUSR1 /disk/cold/OFF/LEN  this range of the file is on a disk that blocks likewise, until
+ * /disk/warm /disk/broken      what is on the disk cannot be read
  */
 #include "registry_double.h"
 
@@ -462,40 +462,48 @@ static struct loci_http_response *on_gate_close(const struct route_args *a)
 	return text(200, "closed\n");
 }
 
-/* Files as the driver sees them, so that a test can have their bytes on a disk: nothing is in
- * memory then but what was read by somebody who may wait. */
+/* The file as the driver sees it, so that a test can have its bytes on a disk. */
 #define PAGE      4096
 #define PAGES_MAX (64 * 1024 * 1024 / PAGE)
 
-static atomic_bool is_cold;
-static atomic_bool is_in_memory[PAGES_MAX];
+static atomic_bool is_broken;
+static atomic_bool is_on_disk[PAGES_MAX];
 
-static void note_in_memory(off_t offset, ssize_t n)
+static void set_on_disk(off_t offset, ssize_t n, bool value)
 {
 	for (off_t at = offset / PAGE; n > 0 && at <= (offset + n - 1) / PAGE; at++)
-		atomic_store(&is_in_memory[at], true);
+		if (at < PAGES_MAX)
+			atomic_store(&is_on_disk[at], value);
 }
 
-static void must_be_in_memory(off_t offset, ssize_t n)
+static bool any_on_disk(off_t offset, ssize_t n)
 {
 	for (off_t at = offset / PAGE; n > 0 && at <= (offset + n - 1) / PAGE; at++)
-		if (atomic_load(&is_cold) && !atomic_load(&is_in_memory[at]))
-			atomic_fetch_add(&counters.wrong_thread, 1);
+		if (at < PAGES_MAX && atomic_load(&is_on_disk[at]))
+			return true;
+	return false;
+}
+
+/* Only who may wait reads from the disk. */
+static void must_be_in_memory(off_t offset, ssize_t n)
+{
+	if (any_on_disk(offset, n))
+		atomic_fetch_add(&counters.wrong_thread, 1);
 }
 
 LOCI_API ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
 {
 	/* Files in memory do not know the flag. */
 	ssize_t got = syscall(SYS_preadv2, fd, iov, n, offset, 0, flags & ~RWF_NOWAIT);
-	if (!atomic_load(&is_cold))
+	if (!any_on_disk(offset, got))
 		return got;
-	if (flags & RWF_NOWAIT) {
-		errno = EAGAIN;
+	if (flags & RWF_NOWAIT || atomic_load(&is_broken)) {
+		errno = flags & RWF_NOWAIT ? EAGAIN : EIO;
 		return -1;
 	}
 	must_be_worker();
 	pass_gate();
-	note_in_memory(offset, got);
+	set_on_disk(offset, got, false);
 	return got;
 }
 
@@ -516,17 +524,22 @@ LOCI_API ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
 
 static struct loci_http_response *on_disk_cold(const struct route_args *a)
 {
-	(void)a;
-	for (size_t i = 0; i < PAGES_MAX; i++)
-		atomic_store(&is_in_memory[i], false);
-	atomic_store(&is_cold, true);
+	set_on_disk((off_t)a->n[0], (ssize_t)a->n[1], true);
 	return text(200, "cold\n");
+}
+
+static struct loci_http_response *on_disk_broken(const struct route_args *a)
+{
+	(void)a;
+	atomic_store(&is_broken, true);
+	return text(200, "broken\n");
 }
 
 static struct loci_http_response *on_disk_warm(const struct route_args *a)
 {
 	(void)a;
-	atomic_store(&is_cold, false);
+	atomic_store(&is_broken, false);
+	set_on_disk(0, (ssize_t)PAGES_MAX * PAGE, false);
 	return text(200, "warm\n");
 }
 
@@ -555,7 +568,8 @@ static const struct route {
         {"/wait", 0, true, on_wait},
         {"/gate/open", 0, false, on_gate_open},
         {"/gate/close", 0, false, on_gate_close},
-        {"/disk/cold", 0, false, on_disk_cold},
+        {"/disk/cold", 2, false, on_disk_cold},
+        {"/disk/broken", 0, false, on_disk_broken},
         {"/disk/warm", 0, false, on_disk_warm},
         {"/clock", 1, false, on_clock},
         {"/server", 0, false, on_server},

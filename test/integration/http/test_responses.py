@@ -8,6 +8,8 @@ import unittest
 
 from harness import TLS, TestCase, pattern, request, sink_answer, until
 
+BURST = 2 << 20  # bytes of a file, then other connections have their turn
+
 
 class Responses(TestCase):
     def test_head_of_a_response(self):
@@ -176,15 +178,19 @@ class Responses(TestCase):
             self.assertEqual(slow.response().body, b"waited\n")
             self.assertEqual(slow.response().body, b"hello\n")
 
-    def test_disk_does_not_stop_the_loop(self):
-        burst = 2 << 20
-        self.server.get("/gate/close")
-        self.server.get("/disk/cold")
+    def disk(self, *cold, gate="open"):
+        """These ranges are on the disk."""
+        self.server.get("/gate/" + gate)
         self.addCleanup(self.server.get, "/disk/warm")
-        for off, n, waits, rcvbuf in ((0, 100, 1, None), (5, burst, 1, None), (5, burst + 1, 2, None),
-                                      (7, 3 * burst, 3, None), (7, 3 * burst, 3, 100000)):
+        for off, n in cold:
+            self.server.get("/disk/cold/%d/%d" % (off, n))
+
+    def test_disk_does_not_stop_the_loop(self):
+        for off, n, waits, mss in ((0, 100, 1, None), (0, BURST, 1, None), (4096, BURST + 1, 2, None),
+                                      (7 * 4096, 3 * BURST, 3, None), (4096, 3 * BURST, 3, 1448)):
+            self.disk((0, 4 * BURST), gate="close")
             before = self.server.numbers()["cold_reads"]
-            with self.server.connect(rcvbuf=rcvbuf) as slow:
+            with self.server.connect(mss=mss) as slow:
                 slow.send(request("GET", "/file/%d/%d" % (off, n)) + request("GET", "/small"))
                 self.assertEqual(self.server.get("/small").body, b"hello\n")
                 self.assertEqual(slow.exactly(9), b"HTTP/1.1 ")  # the head is on its way
@@ -192,22 +198,33 @@ class Responses(TestCase):
                 got = slow.until_bytes(b"\r\n\r\n") and slow.exactly(n)
                 self.assertTrue(got == pattern(off, n), "%d bytes from %d" % (n, off))
                 self.assertEqual(slow.response().body, b"hello\n")
-            self.server.get("/gate/close")
             self.assertEqual(self.server.numbers()["cold_reads"], before + waits)
 
-    def test_bodies_in_parts_from_a_disk(self):
-        self.server.get("/gate/open")
-        self.server.get("/disk/cold")
-        self.addCleanup(self.server.get, "/disk/warm")
+    def test_middle_of_a_burst_on_the_disk(self):
+        """Which is looked at only behind a burst that was cold: as what is being read ahead."""
+        self.disk((0, 1), (BURST + BURST // 2, 1))
         before = self.server.numbers()["cold_reads"]
-        self.assertTrue(self.server.get("/parts/5/3000000").body ==
-                        b"<first>" + pattern(5, 3000000) + b"<none><one>" + pattern(7, 1) + b"<end>")
+        self.assertTrue(self.server.get("/file/0/%d" % (4 * BURST)).body == pattern(0, 4 * BURST))
+        self.assertEqual(self.server.numbers()["cold_reads"], before + 2)
+
+    def test_bodies_in_parts_from_a_disk(self):
+        self.disk((0, 4096), (8192, 2 * BURST))
+        before = self.server.numbers()["cold_reads"]
+        self.assertTrue(self.server.get("/parts/8192/%d" % (BURST + 1)).body ==
+                        b"<first>" + pattern(8192, BURST + 1) + b"<none><one>" + pattern(7, 1) + b"<end>")
         self.assertEqual(self.server.numbers()["cold_reads"], before + 3)
 
+    def test_disk_that_cannot_be_read_cuts_the_connection(self):
+        self.disk((4096, 4096))
+        self.server.get("/disk/broken")
+        with self.server.connect() as c:
+            c.send(request("GET", "/file/4096/%d" % BURST))
+            self.assertRaises((EOFError, ConnectionError), c.response)
+        until("the log says why", lambda: any("send the file: Input/output error" in e[""] for e in self.server.log))
+        self.assertEqual(self.server.get("/small").body, b"hello\n")
+
     def test_client_goes_while_the_disk_works(self):
-        self.server.get("/gate/close")
-        self.server.get("/disk/cold")
-        self.addCleanup(self.server.get, "/disk/warm")
+        self.disk((0, 4 * BURST), gate="close")
         lost = self.server.numbers()["lost"]
         with self.server.connect() as slow:
             slow.send(request("GET", "/file/0/50000000"))

@@ -102,7 +102,7 @@ class Shutdown(unittest.TestCase):
     def test_disk_that_hangs_is_cut_at_the_deadline(self):
         server = self.start("loops=2", "drain_ms=300")
         server.get("/gate/close")
-        server.get("/disk/cold")
+        server.get("/disk/cold/0/50000000")
         with server.connect() as down:
             down.send(request("GET", "/file/0/50000000"))
             until("it waits for the disk", lambda: server.numbers()["cold_reads"] == 1)

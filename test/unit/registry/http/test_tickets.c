@@ -122,6 +122,11 @@ static void test_life_of_keys(void **state)
 		assert_true(goes_on(server, client, first));
 		assert_true(goes_on(server, client, second));
 		assert_false(goes_on(other, client, second));
+		clock_ms--; /* a clock that was asked by another thread before */
+		assert_true(goes_on(server, client, second));
+		clock_ms++;
+		assert_true(goes_on(server, client, first));
+		assert_true(goes_on(server, client, second));
 		clock_ms = 5 + 2 * LIFE_MS; /* even when nobody has asked for another key since */
 		assert_false(goes_on(server, client, first));
 		assert_true(goes_on(server, client, second));
