@@ -68,7 +68,7 @@ class Bench:
             store = self.directory()
             if peer.has_store and peer.name != peers.FLOOR:
                 if kind == "many":
-                    fill.fill(peer, store, self.binaries["fill"], tags=(self.args.many, FEW),
+                    fill.fill(peer, store, self.binaries["fill"], tags={self.args.many, FEW},
                               repositories=self.args.many,
                               referrers=(REFERRERS, REFERRERS_FEW))
                 else:
