@@ -11,9 +11,11 @@
  *   /full/N           the sink fails with 413 after N    /forged     a header with a line break
  *   /stuck/N          as /full, but abort waits for the gate
  *   /server           the server's own numbers
- *   /wait, /gated     a handler, a sink that blocks until /gate/open (again after /gate/close) or
- * SIGUSR1 /disk/cold/OFF/LEN  this range of the file is on a disk that blocks likewise, until
- * /disk/warm /disk/broken      what is on the disk cannot be read
+ *   /wait, /gated     a handler, a sink that blocks until /gate/open or SIGUSR1
+ *   /gate/close       blocks again
+ *   /disk/cold/OFF/LEN  this range of the file is on a disk that blocks likewise
+ *   /disk/broken      what is on the disk cannot be read
+ *   /disk/warm        nothing is on it
  */
 #include "registry_double.h"
 
